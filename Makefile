@@ -1,0 +1,39 @@
+# Two commands matter: `make run` (the main job) and `make test`. Both set up all they need in .venv.
+# Needs: make, Python 3.11 or newer with venv. Nothing else: no Docker, no Rust, no Node.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+SUITE  ?= smoke
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench lock programs clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/run.stamp: requirements/run.txt pyproject.toml requirements/environment
+	@$(PYTHON) requirements/environment run
+
+$(VENV)/all.stamp: requirements/all.txt pyproject.toml requirements/environment
+	@$(PYTHON) requirements/environment all
+
+run: $(VENV)/run.stamp ## mint, reveal and buy back for real, then a report (SUITE=smoke)
+	@$(BIN)/harness run $(SUITE) $(ARGS)
+
+test: $(VENV)/all.stamp ## all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/all.stamp ## style, types and the design's import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: ## resolve the dependencies anew (needs uv)
+	uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements/run.txt
+	uv pip compile pyproject.toml --extra dev --extra build --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements/run.txt -o requirements/all.txt
+
+clean: ## remove the environment and caches, keep runs/
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -1,0 +1,44 @@
+use anchor_lang::prelude::*;
+
+#[event]
+pub struct Initialized {
+    pub version: u8,
+    pub authority: Pubkey,
+    pub treasury: Pubkey,
+    pub collection_mint: Pubkey,
+    pub min_treasury_balance: u64,
+}
+
+#[event]
+pub struct BuybackExecuted {
+    pub user: Pubkey,
+    pub mint: Pubkey,
+    pub treasury: Pubkey,
+    /// Lamports paid.
+    pub amount: u64,
+}
+
+#[event]
+pub struct EnabledSet {
+    pub enabled: bool,
+}
+
+#[event]
+pub struct MinTreasuryBalanceSet {
+    pub min_treasury_balance: u64,
+}
+
+#[event]
+pub struct TreasurySet {
+    pub treasury: Pubkey,
+}
+
+#[event]
+pub struct AuthorityProposed {
+    pub new_authority: Option<Pubkey>,
+}
+
+#[event]
+pub struct AuthorityAccepted {
+    pub authority: Pubkey,
+}
