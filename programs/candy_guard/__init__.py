@@ -1,0 +1,1 @@
+"""Metaplex Candy Guard: who may mint, when, and for how much."""

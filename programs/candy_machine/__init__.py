@@ -1,0 +1,1 @@
+"""Metaplex Candy Machine Core: counts and mints the items of a drop."""

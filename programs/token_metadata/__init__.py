@@ -1,0 +1,1 @@
+"""Metaplex Token Metadata: name, picture and collection of an NFT."""
