@@ -1,1 +1,45 @@
-def main() -> None: ...
+"""`harness`: the command line. Each command lives in a module of its own and is named here."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from harness.cli import run, up
+from harness.errors import HarnessError, StartError
+
+app = typer.Typer(
+    name="harness",
+    help=(
+        "Testbed for an NFT mystery-box economy on Solana.\n\n"
+        "Start with `harness run`: players mint, reveal and sell back on real programs, a real "
+        "database and a real HTTP backend, and independent judges look at what is left.\n\n"
+        "Exit codes: 0 passed, 1 a scenario or check failed, 2 wrong usage, 3 the environment "
+        "would not start, 99 a threshold was crossed."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command("run")(run.run)
+app.command("suites")(run.list_suites)
+app.command("up")(up.up)
+
+
+def main() -> None:
+    """Entry point: turns every error of the harness into one line and an exit code."""
+    console = Console(stderr=True, highlight=False)
+    try:
+        app()
+    except StartError as error:
+        console.print(f"[red]harness:[/red] {escape(str(error))}", soft_wrap=True)
+        for line in error.log_lines:
+            console.print(f"  [dim]{escape(line)}[/dim]", soft_wrap=True)
+        sys.exit(error.exit_code)
+    except HarnessError as error:
+        console.print(f"[red]harness:[/red] {escape(str(error))}", soft_wrap=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,70 @@
+"""`harness run`: play a suite of scenarios and write the report."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from harness.plugin import DEFAULT_SEED
+
+
+def run(
+    suite: Annotated[
+        str, typer.Argument(help="What to play; `harness suites` lists them.")
+    ] = "smoke",
+    seed: Annotated[
+        str, typer.Option(help="Repeats a run; `random` draws a new one and prints it.")
+    ] = DEFAULT_SEED,
+    config: Annotated[
+        Path | None, typer.Option(help="A sugar config.json. Default: the guide's own.")
+    ] = None,
+    testbed: Annotated[
+        Path | None, typer.Option(help="A testbed.toml with treasury, rate and prices.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Folder for the results of runs.")] = Path("runs"),
+    keyword: Annotated[
+        str | None, typer.Option("-k", help="Only scenarios whose name matches, as in pytest.")
+    ] = None,
+    exit_first: Annotated[bool, typer.Option("-x", help="Stop at the first failure.")] = False,
+) -> None:
+    """Play a suite: real mints, reveals and buybacks, judged independently.
+
+    The results go to `runs/<time>/`: `report.html` to look at, `summary.md` for a pull request,
+    `junit.xml` for a CI system, `journal.jsonl` for everything else.
+
+        harness run
+        harness run flow --seed 7 -k sell
+        harness run --config my-machine/config.json
+    """
+    from harness.run.runner import RunRequest, play
+
+    console = Console(highlight=False)
+    if seed == "random":
+        seed = str(secrets.randbelow(10**9))
+        console.print(f"seed {seed}")
+    code, report = play(
+        RunRequest(
+            suite=suite,
+            seed=seed,
+            runs=runs,
+            candy_config=config,
+            testbed_settings=testbed,
+            keyword=keyword,
+            exit_first=exit_first,
+        )
+    )
+    console.print(f"report: {report}", soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def list_suites() -> None:
+    """List the suites that `harness run` can play."""
+    from harness.run.runner import suites
+
+    console = Console(highlight=False)
+    for name, description in suites().items():
+        console.print(f"{name:10} {description}", markup=False)

@@ -1,0 +1,83 @@
+"""The embedded ledger: a real Solana virtual machine in this process, behind Solana's own RPC.
+
+Nothing waits and nothing is random. Transactions run on LiteSVM with the real program binaries;
+time is the testbed's clock; clients speak JSON-RPC over loopback, or the same calls in process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+from solana.rpc.api import Client
+from solana.rpc.async_api import AsyncClient
+from solders.pubkey import Pubkey
+
+from harness.clock import Clock, VirtualClock
+from harness.errors import StartError
+from harness.ledger.embedded.chain import START, Chain
+from harness.ledger.embedded.record import Refused
+from harness.ledger.embedded.rpc_error import describe
+from harness.ledger.embedded.server import RpcApplication, ServerThread, listen
+from harness.ledger.embedded.transport import in_process_async_client, in_process_client
+from harness.ledger.protocol import ProgramImage
+
+__all__ = ["START", "EmbeddedLedger"]
+
+
+class EmbeddedLedger:
+    """A ledger of this process. Use as a context manager."""
+
+    kind = "embedded"
+
+    def __init__(self, chain: Chain, server: ServerThread) -> None:
+        self.chain = chain
+        self.clock: Clock = chain.clock
+        self._server = server
+        self.rpc_url = f"http://{server.host}:{server.port}"
+        self.ws_url = f"ws://{server.host}:{server.port}"
+
+    @classmethod
+    def start(
+        cls,
+        clock: Clock | None = None,
+        programs: Iterable[ProgramImage] = (),
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> EmbeddedLedger:
+        """Start a ledger; port 0 takes any free one.
+
+        Raises UsageError for a busy port and StartError if the server does not come up.
+        """
+        sock = listen(host, port)
+        chain = Chain(clock or VirtualClock(START), programs)
+        server = ServerThread(RpcApplication(chain), sock, "embedded ledger")
+        server.start()
+        return cls(chain, server)
+
+    def client(self) -> Client:
+        return in_process_client(self.chain)
+
+    def async_client(self) -> AsyncClient:
+        return in_process_async_client(self.chain)
+
+    def fund(self, address: Pubkey, lamports: int) -> None:
+        with self.chain.lock:
+            done = self.chain.airdrop(address, lamports)
+        if isinstance(done, Refused):
+            raise StartError(f"the embedded faucet refused: {describe(done.error)}")
+
+    def close(self) -> None:
+        self._server.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,169 @@
+"""The ledger's front door: JSON-RPC over HTTP and websocket on loopback.
+
+uvicorn does the protocols; this is the bare ASGI application behind it, in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import uvicorn
+
+from harness.errors import StartError, UsageError
+from harness.ledger.embedded.chain import Chain
+from harness.ledger.embedded.dispatch import dispatch
+from harness.ledger.embedded.subscriptions import Subscriber
+
+BODY_BYTES_MAX = 1 << 20
+CONNECTIONS_MAX = 1000
+QUEUE_MAX = 10_000
+_START_SECONDS_MAX = 10.0
+_STOP_SECONDS_MAX = 5.0
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises UsageError if the port is taken."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise UsageError(
+            f"port {port} on {host} cannot be used ({error.strerror}); choose another, or 0 for "
+            "any free one"
+        ) from None
+    return sock
+
+
+class ServerThread:
+    """A uvicorn server in a thread, on a socket that is already bound."""
+
+    def __init__(self, app: Any, sock: socket.socket, name: str) -> None:
+        self.host, self.port = sock.getsockname()
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            limit_concurrency=CONNECTIONS_MAX,
+            ws_max_size=BODY_BYTES_MAX,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [sock]}, name=name, daemon=True
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+        deadline = time.monotonic() + _START_SECONDS_MAX
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                raise StartError(
+                    f"the server {self._thread.name} did not start on port {self.port}"
+                )
+            time.sleep(0.002)
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(_STOP_SECONDS_MAX)
+
+
+class RpcApplication:
+    """ASGI: POST for calls, GET /health, websocket for subscriptions."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(receive, send)
+
+    async def _http(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["method"] == "GET" and scope["path"] == "/health":
+            await _respond(send, 200, b"ok", b"text/plain")
+            return
+        if scope["method"] == "OPTIONS":
+            await _respond(send, 204, b"")
+            return
+        if scope["method"] != "POST":
+            await _respond(
+                send, 405, b"Used HTTP Method is not allowed. POST or OPTIONS is required"
+            )
+            return
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > BODY_BYTES_MAX:
+                await _respond(send, 413, b"request body is larger than 1 MiB", b"text/plain")
+                return
+        await _respond(send, 200, dispatch(self._chain, body).encode())
+
+    async def _websocket(self, receive: Receive, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[str] = asyncio.Queue(QUEUE_MAX)
+        overrun = asyncio.Event()
+
+        def put(text: str) -> None:
+            try:
+                queue.put_nowait(text)
+            except asyncio.QueueFull:
+                overrun.set()
+
+        await receive()
+        await send({"type": "websocket.accept"})
+        with self._chain.lock:
+            subscriber = Subscriber(
+                self._chain, lambda text: _from_any_thread(loop, lambda: put(text))
+            )
+        sender = asyncio.create_task(_forward(queue, send))
+        try:
+            while not overrun.is_set():
+                message = await receive()
+                if message["type"] == "websocket.disconnect":
+                    break
+                subscriber.receive(message.get("text") or (message.get("bytes") or b"").decode())
+        finally:
+            with self._chain.lock:
+                subscriber.close()
+            sender.cancel()
+
+
+def _from_any_thread(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(callback)
+
+
+async def _forward(queue: asyncio.Queue[str], send: Send) -> None:
+    while True:
+        await send({"type": "websocket.send", "text": await queue.get()})
+
+
+async def _respond(
+    send: Send, status: int, body: bytes, content_type: bytes = b"application/json"
+) -> None:
+    headers = [
+        (b"content-type", content_type),
+        (b"content-length", str(len(body)).encode()),
+        (b"access-control-allow-origin", b"*"),
+        (b"access-control-allow-headers", b"*"),
+        (b"access-control-allow-methods", b"POST, GET, OPTIONS"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

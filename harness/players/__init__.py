@@ -1,0 +1,1 @@
+"""Players: people with a wallet, and what they do with it."""

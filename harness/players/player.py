@@ -1,0 +1,156 @@
+"""A player: a wallet, and the moves that the product offers.
+
+A player mints a mystery box, waits, has it revealed, and keeps or sells it. Each move is a call
+that a scenario can tell as a story; what went wrong comes as an exception of its own kind.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from solders.instruction import Instruction
+from solders.keypair import Keypair
+from solders.message import to_bytes_versioned
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+from solders.transaction import VersionedTransaction
+
+from harness.errors import HarnessError
+from harness.players.api import Quote, Reveal
+from harness.submission import Outcome, Submission
+from programs.candy_guard import client as candy_guard
+from programs.token_metadata import client as token_metadata
+
+if TYPE_CHECKING:
+    from harness.testbed import Testbed
+
+_BOT_TAX_LOG = "Botting is taxed"
+
+
+class MintFailed(HarnessError):
+    """The mint did not happen; the submission says why."""
+
+    def __init__(self, submission: Submission) -> None:
+        fault = submission.fault
+        super().__init__(
+            f"the mint was {submission.outcome}: {fault.name if fault else 'no reason given'}"
+        )
+        self.submission = submission
+
+
+class BotTaxed(MintFailed):
+    """The transaction landed as a success, took the bot tax and minted nothing."""
+
+
+@dataclass(frozen=True)
+class Nft:
+    """A minted NFT. `name` is what journals call it, such as nft-3."""
+
+    mint: Pubkey
+    name: str
+
+
+class Player:
+    """One person with one wallet in one testbed."""
+
+    def __init__(self, testbed: Testbed, name: str, keypair: Keypair) -> None:
+        self.testbed = testbed
+        self.name = name
+        self.keypair = keypair
+
+    @property
+    def pubkey(self) -> Pubkey:
+        return self.keypair.pubkey()
+
+    def balance_lamports(self) -> int:
+        return self.testbed.balance_lamports(self.pubkey)
+
+    def mint(
+        self,
+        *,
+        before: Sequence[Instruction] = (),
+        after: Sequence[Instruction] = (),
+    ) -> Nft:
+        """Mint one mystery box, as the guide's page does.
+
+        `before` and `after` are instructions that a wallet or a bot puts around the mint.
+        Raises BotTaxed if the transaction landed without an NFT, MintFailed if it did not land.
+        """
+        bed = self.testbed
+        number, keypair = bed.next_nft()
+        nft = Nft(keypair.pubkey(), f"nft-{number}")
+        bed.book.add(nft.name, nft.mint)
+        instruction = candy_guard.mint(
+            machine=bed.deployment.machine, payer=self.pubkey, mint=nft.mint
+        )
+        sent = bed.submit(
+            self.name, "mint", [*before, instruction, *after], [self.keypair, keypair], nft=nft.name
+        )
+        if sent.outcome is not Outcome.LANDED:
+            raise MintFailed(sent)
+        # A taxed bot's transaction is a success too: only the NFT itself proves the mint.
+        metadata = bed.account_data(token_metadata.metadata_address(nft.mint))
+        if metadata is None or any(_BOT_TAX_LOG in line for line in sent.logs):
+            raise BotTaxed(sent)
+        bed.record_treasury(f"{self.name} minted {nft.name}")
+        return nft
+
+    def reveal(self, nft: Nft, *, box_id: str | None = None, wait: bool = True) -> Reveal:
+        """Wait for the metadata to spread, then ask the backend to reveal. Raises ApiRefusal."""
+        bed = self.testbed
+        if wait:
+            bed.clock.sleep(bed.settings.propagation_seconds)
+        revealed = bed.api.reveal(self.name, nft.mint, box_id or bed.box_id)
+        bed.record_backend_transaction(
+            "reveal", Signature.from_string(revealed.signature), nft.name
+        )
+        bed.journal.write(
+            "reveal",
+            nft=nft.name,
+            wallet=self.name,
+            box=bed.box_id,
+            tier=revealed.rarity,
+            skin=revealed.skin_name,
+        )
+        return revealed
+
+    def quote(self, nft: Nft) -> Quote:
+        """What the backend would pay now. Raises ApiRefusal."""
+        return self.testbed.api.calculate(self.name, nft.mint)
+
+    def request_buyback(self, nft: Nft) -> VersionedTransaction:
+        """The buyback transaction that the treasury has signed. Raises ApiRefusal."""
+        encoded = self.testbed.api.request(self.name, nft.mint, self.pubkey)
+        return VersionedTransaction.from_bytes(base64.b64decode(encoded))
+
+    def sign(self, transaction: VersionedTransaction) -> VersionedTransaction:
+        """What a wallet does: put this player's signature in its place, change nothing else."""
+        message = transaction.message
+        place = list(message.account_keys).index(self.pubkey)
+        signatures = list(transaction.signatures)
+        signatures[place] = self.keypair.sign_message(_signed_bytes(transaction))
+        return VersionedTransaction.populate(message, signatures)
+
+    def confirm_buyback(self, nft: Nft, signed: VersionedTransaction) -> Signature:
+        """Hand the signed transaction in and wait for the payment. Raises ApiRefusal."""
+        bed = self.testbed
+        encoded = base64.b64encode(bytes(signed)).decode()
+        signature = Signature.from_string(
+            bed.api.confirm(self.name, nft.mint, self.pubkey, encoded)
+        )
+        bed.record_backend_transaction("buyback", signature, nft.name)
+        bed.record_treasury(f"{self.name} sold {nft.name}")
+        return signature
+
+    def sell(self, nft: Nft) -> Signature:
+        """Quote, request, sign and confirm: the whole sale. Raises ApiRefusal."""
+        self.quote(nft)
+        return self.confirm_buyback(nft, self.sign(self.request_buyback(nft)))
+
+
+def _signed_bytes(transaction: VersionedTransaction) -> bytes:
+    """The bytes that signatures cover: the message with its version prefix."""
+    return to_bytes_versioned(transaction.message)

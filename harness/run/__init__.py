@@ -1,0 +1,1 @@
+"""A run: one folder, one verdict. From the command line to the report."""

@@ -1,0 +1,101 @@
+"""What a person sees while scenarios are played: one line each, and who is on stage now.
+
+Takes the place of pytest's terminal reporter in `harness run`. On a terminal the running scenario
+is shown with its seconds; elsewhere only the lines of finished ones are printed.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+
+from harness.plugin import scenario_name
+
+_SIGNS = {
+    "passed": "[green]passed [/green]",
+    "failed": "[red]FAILED [/red]",
+    "skipped": "[yellow]skipped[/yellow]",
+}
+
+
+class Progress:
+    """A pytest plugin object; also collects verdicts and durations for run.json."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False)
+        self.verdicts: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+        self.errors: list[str] = []
+        self.exit_reason = ""
+        self._status: Status | None = None
+        self._started = time.monotonic()
+        self._names: dict[str, str] = {}
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._names = {item.nodeid: scenario_name(item) for item in session.items}
+        if self.console.is_terminal and session.items:
+            self._status = self.console.status("starting the testbed ...")
+            self._status.start()
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._error(report.nodeid, report.longreprtext)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        if self._status is not None:
+            self._status.update(f"{len(self.verdicts) + 1}/{len(self._names)} {_story(nodeid)} ...")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        name = self._names.get(report.nodeid, report.nodeid)
+        self.seconds[name] = self.seconds.get(name, 0.0) + report.duration
+        if report.failed:
+            self.verdicts[name] = "failed"
+        elif report.when == "call" or (report.when == "setup" and report.skipped):
+            self.verdicts[name] = report.outcome
+        if report.failed:
+            self._error(report.nodeid, report.longreprtext)
+        if report.when == "teardown":
+            verdict = self.verdicts.get(name, "passed")
+            self.console.print(
+                f"{_SIGNS[verdict]} {escape(_story(report.nodeid))} "
+                f"[dim]{self.seconds[name]:.1f} s[/dim]"
+            )
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        self._error("pytest", str(excrepr))
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        if isinstance(excinfo.value, pytest.exit.Exception):
+            self.exit_reason = str(excinfo.value.msg)
+        else:
+            self.console.print("[yellow]interrupted[/yellow]; what was played is kept")
+
+    def pytest_unconfigure(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def _error(self, nodeid: str, text: str) -> None:
+        self.errors.append(nodeid)
+        self.console.print(f"[red]{escape(_story(nodeid))}[/red]")
+        self.console.print(escape(text.strip()))
+
+    @property
+    def counted(self) -> dict[str, int]:
+        """Scenarios by verdict."""
+        verdicts = list(self.verdicts.values())
+        return {kind: verdicts.count(kind) for kind in ("passed", "failed", "skipped")}
+
+    @property
+    def elapsed_seconds(self) -> float:
+        return time.monotonic() - self._started
+
+
+def _story(nodeid: str) -> str:
+    """`test_flow.py::test_sell_or_keep` told as `flow: sell or keep`."""
+    file, _, test = nodeid.rpartition("::")
+    theme = file.rpartition("/")[2].removesuffix(".py").removeprefix("test_")
+    return f"{theme}: {test.removeprefix('test_').replace('_', ' ')}" if test else nodeid

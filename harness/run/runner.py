@@ -1,0 +1,155 @@
+"""Plays a suite with pytest and writes the run folder.
+
+pytest is the runner, so a suite is a selection of tests under scenarios/: `smoke` and other
+markers, a theme (the file's name without `test_`), or `all`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import platform
+import shlex
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import scenarios
+from harness.candy_config import read_candy_config
+from harness.errors import (
+    EXIT_ENVIRONMENT,
+    EXIT_FAILED,
+    EXIT_PASSED,
+    EXIT_USAGE,
+    StartError,
+    UsageError,
+)
+from harness.report import render
+from harness.run.folder import merge_journals, new_run_folder, write_json
+from harness.run.progress import Progress
+from harness.settings import read_settings
+
+SCENARIOS = Path(scenarios.__file__).parent
+_MARKED_SUITES = ("smoke",)
+_EXIT_INTERRUPTED = 130  # as shells say it: 128 + SIGINT
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What a person asked for on the command line."""
+
+    suite: str
+    seed: str
+    runs: Path
+    candy_config: Path | None = None
+    testbed_settings: Path | None = None
+    keyword: str | None = None
+    exit_first: bool = False
+    pytest_arguments: tuple[str, ...] = ()
+
+
+def suites() -> dict[str, str]:
+    """Every suite by name, with what it is."""
+    found = {"all": "every scenario"}
+    found.update(dict.fromkeys(_MARKED_SUITES, "the short suite that `make run` plays"))
+    for path in sorted(SCENARIOS.glob("test_*.py")):
+        docstring = _first_line(path)
+        found[path.stem.removeprefix("test_")] = docstring
+    return found
+
+
+def _first_line(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    return text.split('"""')[1].strip().split("\n", 1)[0] if '"""' in text else ""
+
+
+def _selection(request: RunRequest) -> list[str]:
+    known = suites()
+    if request.suite not in known:
+        raise UsageError(f"suite {request.suite!r} is unknown; known: {', '.join(known)}")
+    if request.suite == "all":
+        return [str(SCENARIOS)]
+    if request.suite in _MARKED_SUITES:
+        return [str(SCENARIOS), "-m", request.suite]
+    return [str(SCENARIOS / f"test_{request.suite}.py")]
+
+
+def play(request: RunRequest) -> tuple[int, Path]:
+    """Play the suite; returns the exit code of the design and the report's path.
+
+    Raises UsageError before anything is started, StartError if the environment will not start.
+    """
+    selection = _selection(request)
+    read_settings(request.testbed_settings)
+    if request.candy_config is not None:
+        read_candy_config(request.candy_config)
+    started = datetime.now(UTC)
+    folder = new_run_folder(request.runs, started)
+    progress = Progress()
+    arguments = [
+        *selection,
+        "--seed", request.seed,
+        "--run-folder", str(folder),
+        "--junitxml", str(folder / "junit.xml"),
+        "-o", "junit_family=xunit1",
+        "--rootdir", str(SCENARIOS.parent),
+        "-p", "no:terminal",
+        "-p", "no:cacheprovider",
+        "--strict-markers",
+    ]  # fmt: skip
+    if request.candy_config is not None:
+        arguments += ["--candy-config", str(request.candy_config)]
+    if request.testbed_settings is not None:
+        arguments += ["--testbed-settings", str(request.testbed_settings)]
+    if request.keyword is not None:
+        arguments += ["-k", request.keyword]
+    if request.exit_first:
+        arguments += ["-x"]
+    with contextlib.redirect_stdout(sys.stderr):
+        code = int(pytest.main([*arguments, *request.pytest_arguments], plugins=[progress]))
+    merge_journals(folder)
+    write_json(folder / "run.json", _facts(request, started, progress, code))
+    report = render(folder)
+    if code == EXIT_ENVIRONMENT and progress.exit_reason:
+        lines = progress.exit_reason.splitlines()
+        raise StartError(lines[0], lines[1:])
+    return _exit_code(code, request, progress), report
+
+
+def _exit_code(code: int, request: RunRequest, progress: Progress) -> int:
+    if code == pytest.ExitCode.OK:
+        return EXIT_PASSED
+    if code == pytest.ExitCode.NO_TESTS_COLLECTED:
+        raise UsageError(f"-k {request.keyword!r} selects no scenario of suite {request.suite}")
+    if code == pytest.ExitCode.INTERRUPTED:
+        return _EXIT_INTERRUPTED if not progress.errors else EXIT_FAILED
+    if code == pytest.ExitCode.USAGE_ERROR:
+        return EXIT_USAGE
+    return EXIT_FAILED
+
+
+def _facts(
+    request: RunRequest, started: datetime, progress: Progress, code: int
+) -> dict[str, object]:
+    """What was run, where and how it ended; goes to run.json and the report's foot."""
+    versions = {
+        name: importlib.metadata.version(name)
+        for name in ("mystery-box-testbed", "solana", "solders", "anchorpy", "fastapi", "pytest")
+    }
+    return {
+        "suite": request.suite,
+        "seed": request.seed,
+        "command": shlex.join(["harness", "run", request.suite, "--seed", request.seed]),
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "exit_code": code,
+        "ledger": "embedded",
+        "database": "embedded",
+        "backend": "reference",
+        "versions": {"python": platform.python_version(), **versions},
+        "verdicts": dict(progress.verdicts),
+        "seconds": {name: round(seconds, 3) for name, seconds in progress.seconds.items()},
+    }

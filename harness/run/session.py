@@ -1,0 +1,80 @@
+"""What all scenarios of one run share: the database server, the settings, the run folder.
+
+Each scenario gets a testbed of its own: its own ledger, and a database cloned from a template that
+was migrated and seeded once. Nothing one scenario does can reach another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.backend_server import prepare_database
+from harness.candy_config import DEFAULT_PATH, read_candy_config
+from harness.database import EmbeddedPostgres
+from harness.run.folder import journal_path
+from harness.seeds import Seed
+from harness.settings import read_settings
+from harness.testbed import Testbed, open_testbed
+
+_TEMPLATE = "testbed_template"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a person chose for a run."""
+
+    seed: str
+    folder: Path
+    candy_config: Path = DEFAULT_PATH
+    testbed_settings: Path | None = None
+
+
+class RunSession:
+    """Opens one testbed after another for the scenarios of a run."""
+
+    def __init__(self, options: RunOptions, worker: str = "main") -> None:
+        self.options = options
+        self.worker = worker
+        self.config = read_candy_config(options.candy_config)
+        self.settings = read_settings(options.testbed_settings)
+        self._stack = ExitStack()
+        self._server: EmbeddedPostgres | None = None
+        self._opened = 0
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def _database_server(self) -> EmbeddedPostgres:
+        if self._server is None:
+            log = self.options.folder / "logs" / f"postgres-{self.worker}.log"
+            server = self._stack.enter_context(EmbeddedPostgres.start(log=log))
+            prepare_database(server.create_database(_TEMPLATE))
+            self._server = server
+        return self._server
+
+    @contextmanager
+    def testbed(
+        self, scenario: str, *, title: str, story: str, changes: dict[str, object]
+    ) -> Iterator[Testbed]:
+        """A fresh testbed for one scenario, seeded by the run's seed and the scenario's name."""
+        server = self._database_server()
+        self._opened += 1
+        database = f"scenario_{self._opened}"
+        url = server.create_database(database, template=_TEMPLATE)
+        try:
+            with open_testbed(
+                seed=Seed(self.options.seed).child(scenario),
+                settings=self.settings.replace(**changes),
+                config=self.config,
+                database_url=url,
+                journal_path=journal_path(self.options.folder, scenario),
+                scenario=scenario,
+                title=title,
+                story=story,
+            ) as testbed:
+                yield testbed
+        finally:
+            server.drop_database(database)

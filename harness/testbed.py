@@ -1,0 +1,346 @@
+"""The testbed: ledger, database, backend and deployed programs, up and down as one.
+
+A doll's house of the whole economy. Opening it sets everything up from one seed; inside, players
+and operator move; the journal writes down what they do; judges look at what is left; closing it
+takes everything away again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from solana.rpc.api import Client
+from solana.rpc.commitment import Confirmed
+from solders.instruction import Instruction
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+from sqlalchemy import Engine, create_engine
+
+from harness.address_book import AddressBook
+from harness.backend_server import BackendServer, serve_reference_backend
+from harness.candy_config import CandyConfig
+from harness.checks import JUDGES, Judgement, gather
+from harness.checks.evidence import Machine
+from harness.clock import Clock, VirtualClock
+from harness.deployment import Deployment, deploy
+from harness.journal import Journal
+from harness.ledger.embedded import START, EmbeddedLedger
+from harness.ledger.protocol import Ledger, ProgramImage
+from harness.players.api import BackendApi
+from harness.players.operator import Operator
+from harness.players.player import Player
+from harness.receipt import read_receipt, redacted_logs
+from harness.seeds import Seed
+from harness.settings import PROMISED_ODDS, TestbedSettings
+from harness.submission import COMPUTE_UNITS_LIMIT, Submission, sign, submit
+from programs import elf
+from programs.buyback import client as buyback
+from programs.candy_guard import client as candy_guard
+from programs.candy_machine import client as candy_machine
+from programs.token_metadata import client as token_metadata
+
+#: The box that the guide's machine sells.
+BOX_ID = "mystery-box"
+
+_PROGRAMS = {
+    "token_metadata": (token_metadata.PROGRAM_ID, "mpl_token_metadata"),
+    "candy_machine": (candy_machine.PROGRAM_ID, "mpl_candy_machine_core"),
+    "candy_guard": (candy_guard.PROGRAM_ID, "mpl_candy_guard"),
+    "buyback": (buyback.PROGRAM_ID, "buyback"),
+}
+_WELL_KNOWN = {
+    "system": "11111111111111111111111111111111",
+    "token": "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA",
+    "associated_token": "ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL",
+    "compute_budget": "ComputeBudget111111111111111111111111111111",
+}
+
+
+@dataclass
+class Testbed:
+    """One running economy. Made by `open_testbed`, not by hand."""
+
+    __test__ = False  # not a pytest class, whatever its name says
+
+    seed: Seed
+    settings: TestbedSettings
+    config: CandyConfig
+    clock: Clock
+    ledger: Ledger
+    client: Client
+    book: AddressBook
+    journal: Journal
+    deployment: Deployment
+    backend: BackendServer
+    api: BackendApi
+    engine: Engine
+    authority_key: Keypair
+    treasury_key: Keypair
+    min_treasury_lamports: int
+    box_id: str = BOX_ID
+    players: list[Player] = field(default_factory=list)
+    operator: Operator = field(init=False)
+    _nfts: int = 0
+
+    def __post_init__(self) -> None:
+        self.operator = Operator(self, self.authority_key, self.treasury_key)
+
+    # -- people ---------------------------------------------------------------------------------
+
+    def player(self, lamports: int | None = None) -> Player:
+        """A new player with a funded wallet."""
+        name = f"player-{len(self.players) + 1}"
+        keypair = self.seed.keypair(name)
+        self.book.add(name, keypair.pubkey())
+        self.ledger.fund(
+            keypair.pubkey(), self.settings.player_lamports if lamports is None else lamports
+        )
+        player = Player(self, name, keypair)
+        self.players.append(player)
+        return player
+
+    def next_nft(self) -> tuple[int, Keypair]:
+        """Number and key pair of the next NFT to mint."""
+        self._nfts += 1
+        return self._nfts, self.seed.keypair(f"nft-{self._nfts}")
+
+    # -- the ledger -----------------------------------------------------------------------------
+
+    def balance_lamports(self, address: Pubkey) -> int:
+        return self.client.get_balance(address, Confirmed).value
+
+    def account_data(self, address: Pubkey) -> bytes | None:
+        """The account's bytes; None if it does not exist or was closed."""
+        account = self.client.get_account_info(address, Confirmed).value
+        return None if account is None or account.lamports == 0 else bytes(account.data)
+
+    def submit(
+        self,
+        actor: str,
+        action: str,
+        instructions: Sequence[Instruction],
+        signers: Sequence[Keypair],
+        *,
+        nft: str | None = None,
+        compute_units_limit: int | None = COMPUTE_UNITS_LIMIT,
+        skip_preflight: bool = False,
+    ) -> Submission:
+        """Sign, send and settle a transaction; the first signer pays. Written to the journal."""
+        transaction, last_height = sign(
+            self.client, instructions, signers, compute_units_limit=compute_units_limit
+        )
+        sent = submit(
+            self.client, self.clock, transaction, last_height, skip_preflight=skip_preflight
+        )
+        self._journal_submission(actor, action, sent, nft)
+        return sent
+
+    def record_backend_transaction(self, action: str, signature: Signature, nft: str) -> None:
+        """Write down a transaction that the backend sent, as the ledger has it."""
+        receipt = read_receipt(self.client, signature)
+        if receipt is None:
+            self.journal.write(
+                "transaction", actor="backend", action=action, outcome="unknown", nft=nft,
+                error={"name": "Unknown", "message": "the backend's signature is not on the ledger"},
+            )  # fmt: skip
+            return
+        outcome = "landed" if receipt.fault is None else "failed"
+        self.journal.write(
+            "transaction",
+            actor="backend",
+            action=action,
+            outcome=outcome,
+            nft=nft,
+            **receipt.as_journal(self.book),
+        )
+
+    def record_treasury(self, cause: str) -> None:
+        """Write the treasury's balance down, as the ledger has it."""
+        self.journal.write(
+            "treasury",
+            lamports=self.balance_lamports(self.deployment.treasury),
+            min_lamports=self.min_treasury_lamports,
+            cause=cause,
+        )
+
+    def _journal_submission(
+        self, actor: str, action: str, sent: Submission, nft: str | None
+    ) -> None:
+        entry = {"actor": actor, "action": action, "outcome": sent.outcome.value, "nft": nft}
+        if sent.receipt is not None:
+            self.journal.write("transaction", **entry, **sent.receipt.as_journal(self.book))
+        else:
+            fault = sent.fault
+            self.journal.write(
+                "transaction",
+                **entry,
+                error=fault and {"name": fault.name, "message": self.book.redact(fault.message)},
+                size_bytes=len(bytes(sent.transaction)),
+                logs=redacted_logs(sent.logs, self.book),
+            )
+
+    # -- judgement ------------------------------------------------------------------------------
+
+    def judge(self) -> list[Judgement]:
+        """Let every judge look at ledger and database; their verdicts go to the journal."""
+        evidence = gather(
+            client=self.client,
+            book=self.book,
+            settings=self.settings,
+            machine=Machine(
+                candy_machine=self.deployment.candy_machine,
+                collection_mint=self.deployment.collection_mint,
+                destination=self.deployment.destination,
+                treasury=self.deployment.treasury,
+                mint_price_lamports=self.config.mint_price_lamports,
+                bot_tax_lamports=self.config.bot_tax_lamports,
+            ),
+            engine=self.engine,
+            log_text=self.backend.log_text(),
+            secrets=self.backend.secrets,
+        )
+        judgements = [judge(evidence) for judge in JUDGES]
+        for judgement in judgements:
+            self.journal.write(
+                "check",
+                judge=judgement.judge,
+                verdict="passed" if judgement.passed else "failed",
+                findings=list(judgement.findings),
+                counted=judgement.counted,
+            )
+        return judgements
+
+
+def program_images(upgrade_authority: Pubkey) -> list[ProgramImage]:
+    """The programs that every testbed starts with. Only the buyback can be upgraded."""
+    return [
+        ProgramImage(
+            address=address,
+            elf=elf.load(file),
+            upgrade_authority=upgrade_authority if name == "buyback" else None,
+        )
+        for name, (address, file) in _PROGRAMS.items()
+    ]
+
+
+@contextmanager
+def open_testbed(
+    *,
+    seed: Seed,
+    settings: TestbedSettings,
+    config: CandyConfig,
+    database_url: str,
+    journal_path: Path,
+    scenario: str,
+    title: str = "",
+    story: str = "",
+    rpc_port: int = 0,
+    backend_port: int = 0,
+) -> Iterator[Testbed]:
+    """Bring a whole testbed up on the embedded ledger; take it down on leaving.
+
+    `database_url` names an empty, migrated and seeded database of this testbed's own.
+    Raises StartError if any part will not start.
+    """
+    with ExitStack() as stack:
+        clock = VirtualClock(START)
+        authority, treasury = seed.keypair("authority"), seed.keypair("treasury")
+        ledger = stack.enter_context(
+            EmbeddedLedger.start(
+                clock=clock, programs=program_images(authority.pubkey()), port=rpc_port
+            )
+        )
+        client = ledger.client()
+        book = AddressBook()
+        for name, (address, _) in _PROGRAMS.items():
+            book.add(name, address)
+        for name, written in _WELL_KNOWN.items():
+            book.add(name, Pubkey.from_string(written))
+        book.add("wallet-authority", authority.pubkey())
+        book.add("treasury", treasury.pubkey())
+        journal = Journal(journal_path, scenario, clock)
+        stack.callback(journal.close)
+        items = settings.items_available or config.items_available
+        journal.write(
+            "scenario",
+            title=title,
+            story=story,
+            seed=seed.text,
+            config={
+                "mint_price_lamports": config.mint_price_lamports,
+                "bot_tax_lamports": config.bot_tax_lamports,
+                "items_available": items,
+                "odds": {tier: str(share) for tier, share in PROMISED_ODDS.items()},
+                "buyback_rate": str(settings.buyback_rate),
+                "sol_usd": str(settings.sol_usd),
+                "min_treasury_lamports": settings.min_treasury_lamports,
+            },
+        )
+        ledger.fund(authority.pubkey(), settings.authority_lamports)
+        ledger.fund(treasury.pubkey(), settings.treasury_lamports)
+
+        def operator_submit(
+            action: str, instructions: Sequence[Instruction], signers: Sequence[Keypair]
+        ) -> Submission:
+            transaction, last_height = sign(client, instructions, signers)
+            sent = submit(client, clock, transaction, last_height)
+            entry = sent.receipt.as_journal(book) if sent.receipt else {}
+            journal.write(
+                "transaction", actor="operator", action=action, outcome=sent.outcome.value,
+                nft=None, **entry,
+            )  # fmt: skip
+            return sent
+
+        deployment = deploy(
+            config,
+            seed=seed,
+            authority=authority,
+            treasury=treasury.pubkey(),
+            min_treasury_lamports=settings.min_treasury_lamports,
+            items_available=items,
+            submit=operator_submit,
+            rent_lamports=lambda size: client.get_minimum_balance_for_rent_exemption(size).value,
+        )
+        for name in ("candy_machine", "candy_guard", "collection_mint", "buyback_config"):
+            book.add(f"the {name.replace('_', ' ')}", getattr(deployment, name))
+        backend = stack.enter_context(
+            serve_reference_backend(
+                deployment=deployment,
+                settings=settings,
+                database_url=database_url,
+                authority=authority,
+                treasury=treasury,
+                ledger=ledger,
+                clock=clock,
+                randomness=seed.generator("backend"),
+                box_id=BOX_ID,
+                port=backend_port,
+            )
+        )
+        api = BackendApi(backend.base_url, book, journal)
+        stack.callback(api.close)
+        engine = create_engine(database_url)
+        stack.callback(engine.dispose)
+        bed = Testbed(
+            seed=seed,
+            settings=settings,
+            config=config,
+            clock=clock,
+            ledger=ledger,
+            client=client,
+            book=book,
+            journal=journal,
+            deployment=deployment,
+            backend=backend,
+            api=api,
+            engine=engine,
+            authority_key=authority,
+            treasury_key=treasury,
+            min_treasury_lamports=settings.min_treasury_lamports,
+        )
+        bed.record_treasury("the treasury was funded")
+        yield bed
