@@ -19,6 +19,7 @@ from harness.seeds import Seed
 from harness.submission import Outcome, Submission
 from programs.buyback import client as buyback
 from programs.candy_guard import client as candy_guard
+from programs.candy_guard.client import MintAccounts
 from programs.candy_machine import client as candy_machine
 from programs.token_metadata import client as token_metadata
 
@@ -39,7 +40,7 @@ class Deployment:
     candy_guard: Pubkey
     buyback_program: Pubkey
     buyback_config: Pubkey
-    machine: candy_guard.MintAccounts
+    machine: MintAccounts
 
 
 def deploy(

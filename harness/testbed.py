@@ -32,12 +32,13 @@ from harness.ledger.embedded import START, EmbeddedLedger
 from harness.ledger.protocol import Ledger, ProgramImage
 from harness.players.api import BackendApi
 from harness.players.operator import Operator
-from harness.players.player import Player
+from harness.players.player import Nft, Player
 from harness.receipt import read_receipt, redacted_logs
 from harness.seeds import Seed
 from harness.settings import PROMISED_ODDS, TestbedSettings
 from harness.submission import COMPUTE_UNITS_LIMIT, Submission, sign, submit
 from programs import elf
+from programs.addresses import associated_token_address
 from programs.buyback import client as buyback
 from programs.candy_guard import client as candy_guard
 from programs.candy_machine import client as candy_machine
@@ -118,6 +119,32 @@ class Testbed:
         account = self.client.get_account_info(address, Confirmed).value
         return None if account is None or account.lamports == 0 else bytes(account.data)
 
+    def metadata(self, nft: Nft) -> token_metadata.Metadata:
+        """The NFT's metadata on the ledger. Raises LookupError if it has none (any more)."""
+        data = self.account_data(token_metadata.metadata_address(nft.mint))
+        if data is None:
+            raise LookupError(f"{nft.name} has no metadata on the ledger")
+        return token_metadata.Metadata.parse(data)
+
+    def exists(self, nft: Nft) -> bool:
+        """Whether the NFT is on the ledger: it is gone once its metadata is closed."""
+        return self.account_data(token_metadata.metadata_address(nft.mint)) is not None
+
+    def rent_of(self, nft: Nft) -> int:
+        """Lamports in the three accounts that burning the NFT gives back to its holder."""
+        holder = next(player for player in self.players if self._holds(player, nft))
+        return sum(
+            self.balance_lamports(address)
+            for address in (
+                associated_token_address(holder.pubkey, nft.mint),
+                token_metadata.metadata_address(nft.mint),
+                token_metadata.edition_address(nft.mint),
+            )
+        )
+
+    def _holds(self, player: Player, nft: Nft) -> bool:
+        return self.account_data(associated_token_address(player.pubkey, nft.mint)) is not None
+
     def submit(
         self,
         actor: str,
@@ -145,7 +172,7 @@ class Testbed:
         if receipt is None:
             self.journal.write(
                 "transaction", actor="backend", action=action, outcome="unknown", nft=nft,
-                error={"name": "Unknown", "message": "the backend's signature is not on the ledger"},
+                error={"name": "Unknown", "message": "the signature is not on the ledger"},
             )  # fmt: skip
             return
         outcome = "landed" if receipt.fault is None else "failed"
@@ -310,7 +337,9 @@ def open_testbed(
         backend = stack.enter_context(
             serve_reference_backend(
                 deployment=deployment,
-                settings=settings,
+                placeholder_uri=config.hidden.uri,
+                rate=settings.buyback_rate,
+                sol_usd=settings.sol_usd,
                 database_url=database_url,
                 authority=authority,
                 treasury=treasury,

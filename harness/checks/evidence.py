@@ -7,7 +7,6 @@ run knows, not by trusting what players or backend say they sent.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
 from solana.rpc.api import Client
@@ -17,6 +16,7 @@ from solders.signature import Signature
 from sqlalchemy import Engine, text
 
 from harness.address_book import AddressBook
+from harness.candy_config import LAMPORTS_PER_SOL
 from harness.errors import HarnessError
 from harness.receipt import Receipt, read_receipt
 from harness.settings import TestbedSettings
@@ -46,7 +46,6 @@ class BuybackRecord:
     wallet: str
     paid_lamports: int
     signature: str
-    recorded_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -170,10 +169,10 @@ def read_user_skins(engine: Engine) -> tuple[UserSkin, ...]:
 def read_buyback_records(engine: Engine) -> tuple[BuybackRecord, ...]:
     """The backend's record of payouts, straight from its table."""
     query = text(
-        "select nft_mint, user_wallet, amount_paid_lamports, tx_signature"
-        " from buyback_records order by id"
+        "select nft_mint, user_wallet, amount_paid, tx_signature from buyback_records order by id"
     )
     with engine.connect() as connection:
         return tuple(
-            BuybackRecord(row[0], row[1], int(row[2]), row[3]) for row in connection.execute(query)
+            BuybackRecord(row[0], row[1], int(row[2] * LAMPORTS_PER_SOL), row[3])
+            for row in connection.execute(query)
         )

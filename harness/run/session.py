@@ -6,7 +6,7 @@ was migrated and seeded once. Nothing one scenario does can reach another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +57,14 @@ class RunSession:
 
     @contextmanager
     def testbed(
-        self, scenario: str, *, title: str, story: str, changes: dict[str, object]
+        self,
+        scenario: str,
+        *,
+        title: str,
+        story: str = "",
+        changes: Mapping[str, object] | None = None,
+        rpc_port: int = 0,
+        backend_port: int = 0,
     ) -> Iterator[Testbed]:
         """A fresh testbed for one scenario, seeded by the run's seed and the scenario's name."""
         server = self._database_server()
@@ -67,13 +74,15 @@ class RunSession:
         try:
             with open_testbed(
                 seed=Seed(self.options.seed).child(scenario),
-                settings=self.settings.replace(**changes),
+                settings=self.settings.replace(**(changes or {})),
                 config=self.config,
                 database_url=url,
                 journal_path=journal_path(self.options.folder, scenario),
                 scenario=scenario,
                 title=title,
                 story=story,
+                rpc_port=rpc_port,
+                backend_port=backend_port,
             ) as testbed:
                 yield testbed
         finally:

@@ -22,7 +22,13 @@ PROGRAM_ID = Pubkey.from_string("CndyV3LdqHUfDLmE5naZjVN8rBZz4tqhdefbAnjHG3JR")
 
 #: Size of a machine with hidden settings, whatever the number of items (constants.rs,
 #: HIDDEN_SECTION): it reserves room for the longest texts and the most creators.
-ACCOUNT_BYTES = 8 + 8 + 3 * 32 + 8 + 8 + 14 + 2 + 8 + 1 + 174 + 1 + 36 + 4 + 204 + 4 + 1 + 1 + 36 + 204 + 32  # fmt: skip
+ACCOUNT_BYTES = (
+    (8 + 8 + 3 * 32 + 8)  # discriminator, version and features, three addresses, items redeemed
+    + (8 + 14 + 2 + 8 + 1)  # items available, symbol, royalty, maximum supply, mutability
+    + (4 + 5 * 34)  # creators
+    + (1 + 36 + 4 + 204 + 4 + 1)  # configuration lines
+    + (1 + 36 + 204 + 32)  # hidden settings
+)
 
 _NFT = 0  # Token Metadata's token standard
 _INITIALIZE_V2 = sha256(b"global:initialize_v2").digest()[:8]

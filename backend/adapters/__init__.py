@@ -1,0 +1,1 @@
+"""What the outside looks like: tables, ledger, prices, time."""

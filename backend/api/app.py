@@ -1,0 +1,176 @@
+"""The HTTP application: routes, errors, logs. Everything it needs is passed in or made once."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import random
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TextIO
+
+from fastapi import APIRouter, FastAPI, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
+from solana.rpc.api import Client
+from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
+from sqlalchemy import create_engine
+from sqlalchemy.orm import sessionmaker
+
+from backend.adapters.clock import Clock, SystemClock
+from backend.adapters.ledger import Ledger
+from backend.api.answers import (
+    Address,
+    ConfirmBody,
+    ErrorAnswer,
+    IssuedAnswer,
+    PaidAnswer,
+    QuoteAnswer,
+    RequestBody,
+    RevealAnswer,
+    RevealBody,
+    StatusAnswer,
+)
+from backend.api.logs import make_logger
+from backend.domain.errors import InvalidInput, Refusal
+from backend.domain.rarity import Randomness
+from backend.service.buyback import BuybackService
+from backend.service.reveal import RevealService
+from backend.settings import Settings
+
+_POOL = 20
+_RPC_TIMEOUT_SECONDS = 30.0
+_MintPath = Annotated[Address, Path(alias="nftMint")]
+
+
+def create_app(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    randomness: Randomness | None = None,
+    rpc: Client | None = None,
+    log: TextIO | None = None,
+) -> FastAPI:
+    """The application. Without arguments beside the settings it is the production form: system
+    clock, the operating system's randomness, the RPC of SOLANA_RPC_URL, logs to standard error.
+
+    A testbed passes its own clock, generator and client in process; nothing in the settings, no
+    header and no endpoint can.
+    """
+    clock = clock or SystemClock()
+    engine = create_engine(settings.sqlalchemy_url(), pool_size=_POOL, pool_pre_ping=False)
+    sessions = sessionmaker(engine, expire_on_commit=False)
+    ledger = Ledger(rpc or Client(settings.solana_rpc_url, timeout=_RPC_TIMEOUT_SECONDS), clock)
+    reveals = RevealService(settings, sessions, ledger, clock, randomness or random.SystemRandom())
+    buybacks = BuybackService(settings, sessions, ledger, clock)
+
+    app = FastAPI(
+        title="Mystery box: reveal and buyback",
+        version="1.0.0",
+        responses={
+            code: {"model": ErrorAnswer} for code in (400, 403, 404, 409, 410, 422, 502, 503)
+        },
+    )
+    app.state.engine = engine
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["content-type", "authorization"],
+        )
+    _log_requests(app, log or sys.stderr, clock)
+    _answer_errors(app)
+    app.include_router(_routes(reveals, buybacks), prefix=settings.api_prefix)
+    return app
+
+
+def _routes(reveals: RevealService, buybacks: BuybackService) -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/reveal/{nftMint}")
+    def reveal(mint: _MintPath, body: RevealBody) -> RevealAnswer:
+        """Reveal a mystery box; asked again, answers the same."""
+        return RevealAnswer.of(reveals.reveal(Pubkey.from_string(mint), body.box_id))
+
+    @router.get("/buyback/status")
+    def status() -> StatusAnswer:
+        """Whether buybacks are on, and the treasury's state."""
+        return StatusAnswer.of(buybacks.status())
+
+    @router.get("/buyback/calculate/{nftMint}")
+    def calculate(mint: _MintPath) -> QuoteAnswer:
+        """What would be paid for a revealed NFT now."""
+        return QuoteAnswer.of(buybacks.calculate(Pubkey.from_string(mint)))
+
+    @router.post("/buyback/request")
+    def request(body: RequestBody) -> IssuedAnswer:
+        """A buyback transaction, signed by the treasury, for the wallet to sign."""
+        mint, wallet = Pubkey.from_string(body.nft_mint), Pubkey.from_string(body.wallet_address)
+        return IssuedAnswer.of_issued(buybacks.request(mint, wallet))
+
+    @router.post("/buyback/confirm")
+    def confirm(body: ConfirmBody) -> PaidAnswer:
+        """Send the signed transaction, wait for it, record the payment."""
+        mint, wallet = Pubkey.from_string(body.nft_mint), Pubkey.from_string(body.wallet_address)
+        return PaidAnswer.of(buybacks.confirm(mint, wallet, _decoded(body.signed_transaction)))
+
+    return router
+
+
+def _decoded(text: str) -> VersionedTransaction:
+    try:
+        return VersionedTransaction.from_bytes(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError):
+        raise InvalidInput("signedTransaction is not a transaction in base64") from None
+
+
+def _log_requests(app: FastAPI, out: TextIO, clock: Clock) -> None:
+    logger = make_logger(out, clock)
+
+    @app.middleware("http")
+    async def log_request(
+        request: Request, answer: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        started = time.perf_counter()
+        try:
+            response = await answer(request)
+        except Exception:
+            logger.exception("request failed", method=request.method, route=_route(request))
+            raise
+        milliseconds = round((time.perf_counter() - started) * 1000, 1)
+        logger.info(
+            "request",
+            method=request.method,
+            route=_route(request),
+            status=response.status_code,
+            milliseconds=milliseconds,
+        )
+        return response
+
+
+def _route(request: Request) -> str:
+    """The route's template, which names no mint and no wallet."""
+    route: Any = request.scope.get("route")
+    return getattr(route, "path", "unknown")
+
+
+def _answer_errors(app: FastAPI) -> None:
+    def answer(refusal: Refusal) -> JSONResponse:
+        body = {"success": False, "error": {"code": refusal.code, "message": refusal.message}}
+        return JSONResponse(body, status_code=refusal.status)
+
+    @app.exception_handler(Refusal)
+    async def refused(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, Refusal)
+        return answer(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"][1:]) or "body"
+        return answer(InvalidInput(f"{where}: {first['msg']}"))

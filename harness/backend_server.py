@@ -1,0 +1,93 @@
+"""The reference backend, served over real HTTP on loopback by a thread of this process.
+
+Being in the process lets the testbed pass it the virtual clock, a seeded generator and the
+ledger's in-process client; its players still reach it through a socket, as anybody would.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+
+from pydantic import SecretStr
+from solders.keypair import Keypair
+
+from backend.adapters.catalogue import seed_catalogue
+from backend.adapters.database import migrate
+from backend.api.app import create_app
+from backend.settings import Settings
+from harness.clock import Clock
+from harness.deployment import Deployment
+from harness.ledger.embedded.server import ServerThread, listen
+from harness.ledger.protocol import Ledger
+
+
+class BackendServer:
+    """A running backend. `secrets` are what must not stand in its logs."""
+
+    def __init__(
+        self, server: ServerThread, prefix: str, log: io.StringIO, secrets: tuple[str, ...]
+    ):
+        self.url = f"http://{server.host}:{server.port}"
+        self.base_url = self.url + prefix
+        self.secrets = secrets
+        self._log = log
+
+    def log_text(self) -> str:
+        """All that the backend has logged so far."""
+        return self._log.getvalue()
+
+
+def prepare_database(url: str) -> None:
+    """Tables and catalogue, in an empty database."""
+    migrate(url)
+    seed_catalogue(url)
+
+
+@contextmanager
+def serve_reference_backend(
+    *,
+    deployment: Deployment,
+    placeholder_uri: str,
+    rate: Decimal,
+    sol_usd: Decimal,
+    database_url: str,
+    authority: Keypair,
+    treasury: Keypair,
+    ledger: Ledger,
+    clock: Clock,
+    randomness: random.Random,
+    box_id: str,
+    port: int = 0,
+) -> Iterator[BackendServer]:
+    """Serve the backend until the context is left. Raises UsageError for a busy port."""
+    treasury_array = json.dumps(list(bytes(treasury)))
+    settings = Settings(
+        node_env="test",
+        api_prefix="/api/v1",
+        database_url=SecretStr(database_url),
+        solana_rpc_url=ledger.rpc_url,
+        buyback_program_id=str(deployment.buyback_program),
+        collection_mint=str(deployment.collection_mint),
+        candy_machine_id=str(deployment.candy_machine),
+        admin_wallet_private_key=SecretStr(treasury_array),
+        admin_private_key=SecretStr(str(authority)),
+        box_id=box_id,
+        buyback_rate=rate,
+        sol_price_usd=sol_usd,
+        placeholder_uri=placeholder_uri,
+    )
+    log = io.StringIO()
+    app = create_app(settings, clock=clock, randomness=randomness, rpc=ledger.client(), log=log)
+    server = ServerThread(app, listen("127.0.0.1", port), "reference backend")
+    server.start()
+    try:
+        secrets = (treasury_array, str(treasury), str(authority), database_url)
+        yield BackendServer(server, settings.api_prefix, log, secrets)
+    finally:
+        server.stop()
+        app.state.engine.dispose()
