@@ -92,7 +92,7 @@ def testbed(request: pytest.FixtureRequest, run_session: RunSession) -> Iterator
     try:
         with run_session.testbed(
             scenario,
-            title=story.split("\n", 1)[0],
+            title=first_sentence(story),
             story=story,
             changes=dict(marker.kwargs) if marker else {},
         ) as bed:
@@ -101,6 +101,12 @@ def testbed(request: pytest.FixtureRequest, run_session: RunSession) -> Iterator
             bed.journal.write("verdict", **verdict)
     except StartError as error:
         pytest.exit("\n".join([str(error), *error.log_lines]), returncode=EXIT_ENVIRONMENT)
+
+
+def first_sentence(story: str) -> str:
+    """What a story is called: its first sentence, in one line."""
+    words = " ".join(story.split())
+    return words.partition(". ")[0].removesuffix(".") or "a story without words"
 
 
 def scenario_name(item: pytest.Item) -> str:

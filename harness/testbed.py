@@ -86,6 +86,7 @@ class Testbed:
     players: list[Player] = field(default_factory=list)
     operator: Operator = field(init=False)
     _nfts: int = 0
+    _recorded: set[Signature] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.operator = Operator(self, self.authority_key, self.treasury_key)
@@ -167,7 +168,10 @@ class Testbed:
         return sent
 
     def record_backend_transaction(self, action: str, signature: Signature, nft: str) -> None:
-        """Write down a transaction that the backend sent, as the ledger has it."""
+        """Write down a transaction that the backend sent, as the ledger has it; once."""
+        if signature in self._recorded:
+            return
+        self._recorded.add(signature)
         receipt = read_receipt(self.client, signature)
         if receipt is None:
             self.journal.write(
@@ -287,7 +291,7 @@ def open_testbed(
             book.add(name, address)
         for name, written in _WELL_KNOWN.items():
             book.add(name, Pubkey.from_string(written))
-        book.add("wallet-authority", authority.pubkey())
+        book.add("authority", authority.pubkey())
         book.add("treasury", treasury.pubkey())
         journal = Journal(journal_path, scenario, clock)
         stack.callback(journal.close)

@@ -113,7 +113,7 @@ def gather(
 ) -> Evidence:
     """Read ledger and database. `engine` is None where a foreign backend hides its database."""
     watched = list(book.named("player-").values()) + list(book.named("nft-").values())
-    watched += [*book.named("wallet-").values(), machine.candy_machine, machine.treasury]
+    watched += [*book.named("authority").values(), machine.candy_machine, machine.treasury]
     return Evidence(
         client=client,
         book=book,

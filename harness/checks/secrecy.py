@@ -17,7 +17,7 @@ def judge_secrecy(evidence: Evidence) -> Judgement:
     text = evidence.log_text
     wallets = {
         name: str(address)
-        for prefix in ("player-", "nft-", "wallet-")
+        for prefix in ("player-", "nft-", "authority", "treasury")
         for name, address in evidence.book.named(prefix).items()
     }
     for name, address in wallets.items():

@@ -1,7 +1,5 @@
-"""What a person reads afterwards."""
+"""What a person reads afterwards: one self-contained page, a summary, and the same as JSON."""
 
-from pathlib import Path
+from harness.report.render import render
 
-
-def render(folder: Path) -> Path:
-    return folder / "report.html"
+__all__ = ["render"]

@@ -96,7 +96,10 @@ def play(request: RunRequest) -> tuple[int, Path]:
         "--junitxml", str(folder / "junit.xml"),
         "-o", "junit_family=xunit1",
         "--rootdir", str(SCENARIOS.parent),
+        "-o", "addopts=",  # what a project sets for its own tests is not for scenarios
+        "--import-mode=importlib",
         "-p", "no:terminal",
+        "-p", "no:pytest_anchorpy",  # anchorpy's plugin needs packages that nothing here uses
         "-p", "no:cacheprovider",
         "--strict-markers",
     ]  # fmt: skip
