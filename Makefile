@@ -31,6 +31,12 @@ lint: $(VENV)/all.stamp ## style, types and the design's import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: $(VENV)/run.stamp ## the figures of the README, as ratios in one run
+	@$(BIN)/harness bench $(ARGS)
+
+programs: ## rebuild the on-chain programs and compare them with the committed ones (needs root or Docker)
+	programs/recipe/rebuild
+
 lock: ## resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements/run.txt
 	uv pip compile pyproject.toml --extra dev --extra build --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements/run.txt -o requirements/all.txt

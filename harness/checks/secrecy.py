@@ -33,7 +33,7 @@ def judge_secrecy(evidence: Evidence) -> Judgement:
         NAME,
         tuple(findings),
         {
-            "log_bytes": len(text.encode()),
+            "log_lines": len(text.splitlines()),
             "searched_for": len(wallets) + len(evidence.receipts) + len(evidence.secrets),
         },
     )

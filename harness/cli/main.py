@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from harness.cli import run, up
+from harness.cli import bench, doctor, run, up
 from harness.errors import HarnessError, StartError
 
 app = typer.Typer(
@@ -28,6 +28,8 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("suites")(run.list_suites)
 app.command("up")(up.up)
+app.command("doctor")(doctor.doctor)
+app.command("bench")(bench.bench)
 
 
 def main() -> None:

@@ -44,7 +44,7 @@ SLOTS_PER_EPOCH = 432_000
 HISTORY_TRANSACTIONS_MAX = 100_000
 PACKET_BYTES_MAX = 1232
 
-_FAUCET_LAMPORTS = 500_000_000 * 10**9
+FAUCET_LAMPORTS = 500_000_000 * 10**9
 _SLOT_HASHES = 16
 _TOKEN_2022 = Pubkey.from_string("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
 _TOKEN_PROGRAMS = (TOKEN, _TOKEN_2022)
@@ -72,7 +72,7 @@ class Chain:
         self._epoch_start = clock.now()
         self.slot = 0
         self._airdrops = 0
-        add_wallet(self.machine, self.faucet.pubkey(), _FAUCET_LAMPORTS)
+        add_wallet(self.machine, self.faucet.pubkey(), FAUCET_LAMPORTS)
         for image in programs:
             add_program(self.machine, image, slot=0)
         self.sync()
