@@ -233,12 +233,21 @@ def test_no_account_can_be_replaced_to_anybodys_gain(economy: Any, sale: Sale) -
     assert holdings(economy) == before
 
 
-def test_a_token_record_that_a_plain_nft_has_not_changes_nothing(economy: Any, sale: Sale) -> None:
-    treasury = economy.balance(economy.treasury.pubkey())
-    sent = sale.send(sale.instruction(token_record=economy.deployment.candy_machine))
-    assert sent.outcome == "landed"
-    assert economy.balance(economy.treasury.pubkey()) == treasury - AMOUNT
-    assert economy.data(token_metadata.metadata_address(sale.mint)) is None
+@pytest.mark.parametrize("record", ["stranger", "candy machine", "treasury"])
+def test_a_token_record_that_a_plain_nft_has_not(economy: Any, sale: Sale, record: str) -> None:
+    """Whatever stands in the place of the record, either nothing happens or an ordinary sale."""
+    address = {
+        "stranger": economy.key().pubkey(),
+        "candy machine": economy.deployment.candy_machine,
+        "treasury": economy.treasury.pubkey(),
+    }[record]
+    before = holdings(economy)
+    sent = sale.send(sale.instruction(token_record=address))
+    if sent.outcome == "refused":
+        assert holdings(economy) == before
+    else:
+        assert economy.balance(economy.treasury.pubkey()) == before[1] - AMOUNT
+        assert economy.data(token_metadata.metadata_address(sale.mint)) is None
 
 
 def test_only_the_upgrade_authority_initialises(economy: Any) -> None:

@@ -164,7 +164,7 @@ class Chain:
         if isinstance(result, FailedTransactionMetadata):
             error = json.loads(result.to_json())["err"]
             meta = result.meta()
-            charged = self.machine.get_balance(payer) != before[0]
+            charged = (self.machine.get_balance(payer) or 0) != before[0]
             if preflight or not charged:
                 if charged and payer_before is not None:
                     self.machine.set_account(payer, payer_before)

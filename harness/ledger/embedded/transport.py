@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from solana.rpc.api import Client
 from solana.rpc.async_api import AsyncClient
@@ -30,8 +30,17 @@ class AsyncInProcessProvider(InProcessProvider):
     async def make_request(self, body: Body, parser: Any) -> Any:
         return super().make_request(body, parser)
 
+    async def is_connected(self) -> bool:
+        return True
+
     async def close(self) -> None:
         """Nothing to close; solana-py calls this."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
 
 def in_process_client(chain: Chain) -> Client:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from solders.hash import Hash
+from solders.hash import Hash, ParseHashError
 
 from harness.ledger.embedded.chain import FIRST_SLOT, SLOTS_PER_EPOCH, Chain
 from harness.ledger.embedded.methods.accounts import in_context
@@ -22,7 +22,7 @@ def get_latest_blockhash(chain: Chain, _: Parameters) -> Any:
 def is_blockhash_valid(chain: Chain, parameters: Parameters) -> Any:
     try:
         blockhash = Hash.from_string(parameters.text(0))
-    except ValueError:
+    except ParseHashError:
         raise wrong("Invalid: WrongSize") from None
     return in_context(chain, chain.is_blockhash_valid(blockhash))
 

@@ -127,7 +127,8 @@ def status_of(chain: Chain, signature: Signature) -> dict[str, Any] | None:
 
 def get_signatures_for_address(chain: Chain, parameters: Parameters) -> Any:
     options = parameters.options(1)
-    limit = options.get("limit", _SIGNATURES_MAX)
+    limit = options.get("limit")
+    limit = _SIGNATURES_MAX if limit is None else limit
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= _SIGNATURES_MAX:
         raise wrong(f"Invalid limit; max {_SIGNATURES_MAX}")
     listed = chain.by_account.get(parameters.address(0), [])
