@@ -48,6 +48,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "testbed(**settings): numbers of this scenario's testbed, see harness/settings.py",
     )
+    config.addinivalue_line(
+        "markers", "unjudged: the test breaks the economy on purpose, so that judges must not look"
+    )
     config.addinivalue_line("markers", "smoke: the short suite that `harness run` plays")
 
 
@@ -118,7 +121,7 @@ def scenario_name(item: pytest.Item) -> str:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Let the judges look as soon as the story is told, and keep the verdict for the journal."""
     bed: Testbed | None = getattr(item, "funcargs", {}).get("testbed")
-    if bed is None:
+    if bed is None or item.get_closest_marker("unjudged") is not None:
         return (yield)
     try:
         result = yield

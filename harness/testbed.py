@@ -23,7 +23,7 @@ from sqlalchemy import Engine, create_engine
 from harness.address_book import AddressBook
 from harness.backend_server import BackendServer, serve_reference_backend
 from harness.candy_config import CandyConfig
-from harness.checks import JUDGES, Judgement, gather
+from harness.checks import JUDGES, Evidence, Judgement, gather
 from harness.checks.evidence import Machine
 from harness.clock import Clock, VirtualClock
 from harness.deployment import Deployment, deploy
@@ -216,9 +216,9 @@ class Testbed:
 
     # -- judgement ------------------------------------------------------------------------------
 
-    def judge(self) -> list[Judgement]:
-        """Let every judge look at ledger and database; their verdicts go to the journal."""
-        evidence = gather(
+    def evidence(self) -> Evidence:
+        """What judges look at: ledger and database, read now."""
+        return gather(
             client=self.client,
             book=self.book,
             settings=self.settings,
@@ -234,6 +234,10 @@ class Testbed:
             log_text=self.backend.log_text(),
             secrets=self.backend.secrets,
         )
+
+    def judge(self) -> list[Judgement]:
+        """Let every judge look at ledger and database; their verdicts go to the journal."""
+        evidence = self.evidence()
         judgements = [judge(evidence) for judge in JUDGES]
         for judgement in judgements:
             self.journal.write(

@@ -40,7 +40,7 @@ def judge_reveals(evidence: Evidence) -> Judgement:
         if data is None:
             continue  # burnt since; the judge of buybacks says whether rightly
         shown = token_metadata.Metadata.parse(data).name
-        if shown != row.skin_name[: len(shown)] or not shown:
+        if shown != row.skin_name:
             findings.append(f"{who} shows {shown!r}, the books say {row.skin_name!r}")
     for mint in set(rewrites) - {Pubkey.from_string(row.mint) for row in evidence.user_skins}:
         findings.append(f"{evidence.name(mint)} was rewritten on the ledger, but no row says so")

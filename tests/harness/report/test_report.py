@@ -1,0 +1,112 @@
+"""The report renders whatever a run left, tells nobody outside, and its numbers are right."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.report import render
+from harness.report.charts import clopper_pearson
+
+HOSTILE = '<script>alert(1)</script> | `x` & "quotes"'
+
+
+def line(scenario: str, seq: int, kind: str, **fields: Any) -> dict[str, Any]:
+    at = f"2026-01-02T00:00:{seq:02d}.000+00:00"
+    return {"scenario": scenario, "seq": seq, "at": at, "kind": kind, **fields}
+
+
+def a_run(folder: Path, *, failing: bool = False) -> Path:
+    """A small run's folder, with one scenario that passed and, on request, one that failed."""
+    config = {"odds": {"Common": "0.5", "Legendary": "0.5"}}
+    transaction = {
+        "actor": "player-1", "outcome": "landed", "error": None, "slot": 4, "compute_units": 200,
+        "compute_units_limit": 800, "size_bytes": 900, "fee_lamports": 5000,
+        "instructions": [{"program": "candy_guard", "name": "MintV2", "compute_units": 5}],
+        "signers": ["player-1"], "nft": "nft-1", "deltas": {"player-1": -5}, "logs": [HOSTILE],
+    }  # fmt: skip
+    lines = [
+        line("test_a::test_one", 0, "scenario", title=HOSTILE, story=HOSTILE, config=config),
+        *(
+            line("test_a::test_one", n, "transaction", action=action, **transaction)
+            for n, action in enumerate(("mint", "reveal", "buyback"), start=1)
+        ),
+        line("test_a::test_one", 4, "reveal", nft="nft-1", tier="Common", skin="x"),
+        line("test_a::test_one", 5, "http", actor="player-1", method="GET", nft="nft-1",
+             route="/buyback/calculate/{nftMint}", status=200, error_code=None, answer={"a": 1}),
+        line("test_a::test_one", 6, "treasury", lamports=5 * 10**9, min_lamports=10**9, cause="x"),
+        line("test_a::test_one", 7, "treasury", lamports=6 * 10**9, min_lamports=10**9, cause="y"),
+        line("test_a::test_one", 8, "check", judge="j", verdict="passed", findings=[],
+             counted={"minted": 1, "paid": 1}),
+        line("test_a::test_one", 9, "verdict", outcome="passed", message=""),
+    ]  # fmt: skip
+    if failing:
+        lines += [
+            line("test_b::test_two", 0, "scenario", title="It breaks", story="", config={}),
+            line("test_b::test_two", 1, "check", judge="j", verdict="failed",
+                 findings=["one lamport is missing"], counted={}),
+            line("test_b::test_two", 2, "verdict", outcome="failed", message="one lamport",
+                 replay="harness run all --seed 7 -k test_two"),
+        ]  # fmt: skip
+    (folder / "journal.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    run = {"suite": "smoke", "seed": "7", "exit_code": int(failing), "command": "harness run"}
+    (folder / "run.json").write_text(json.dumps(run))
+    return folder
+
+
+def test_a_passed_run(tmp_path: Path) -> None:
+    page = render(a_run(tmp_path)).read_text()
+    assert "<strong>Passed.</strong>" in page
+    assert page.count("<svg") == 4
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["passed"] is True
+    assert summary["counted"]["mints"] == 1
+    assert (tmp_path / "summary.md").read_text().startswith("## Passed: smoke, seed 7")
+
+
+def test_a_failed_run_says_first_what_broke_and_how_to_replay(tmp_path: Path) -> None:
+    page = render(a_run(tmp_path, failing=True)).read_text()
+    assert "1 of 2 scenarios failed" in page
+    assert page.index("It breaks") < page.index("life cycle")
+    assert "harness run all --seed 7 -k test_two" in page
+    assert "one lamport is missing" in page
+    assert "FAILED" in (tmp_path / "summary.md").read_text()
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_a_run_that_broke_at_once_has_a_report_too(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "journal.jsonl").write_text(content)
+    page = render(tmp_path).read_text()
+    assert "Nothing was played" in page
+    assert "<strong>Passed" not in page
+
+
+def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
+    page = render(a_run(tmp_path)).read_text()
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>" not in (tmp_path / "summary.md").read_text()
+
+
+def test_the_page_asks_nobody_for_anything(tmp_path: Path) -> None:
+    page = render(a_run(tmp_path)).read_text()
+    assert re.findall(r"""(?:src|href|url\()\s*=?\s*["']?\s*(?:https?:)?//""", page) == []
+
+
+def test_same_run_same_bytes(tmp_path: Path) -> None:
+    first = render(a_run(tmp_path)).read_bytes()
+    assert render(tmp_path).read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("seen", "total", "low", "high"),
+    # R 4.3, binom.test(x, n)$conf.int
+    [(0, 10, 0.0, 0.3084971), (3, 10, 0.06673951, 0.6524529), (10, 10, 0.6915029, 1.0)],
+)
+def test_intervals_are_r_s(seen: int, total: int, low: float, high: float) -> None:
+    assert clopper_pearson(seen, total) == pytest.approx((low, high), abs=1e-6)
