@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 
+from fastapi import FastAPI
 from pydantic import SecretStr
 from solders.keypair import Keypair
 
@@ -30,8 +31,14 @@ class BackendServer:
     """A running backend. `secrets` are what must not stand in its logs."""
 
     def __init__(
-        self, server: ServerThread, prefix: str, log: io.StringIO, secrets: tuple[str, ...]
-    ):
+        self,
+        app: FastAPI,
+        server: ServerThread,
+        prefix: str,
+        log: io.StringIO,
+        secrets: tuple[str, ...],
+    ) -> None:
+        self.app = app
         self.url = f"http://{server.host}:{server.port}"
         self.base_url = self.url + prefix
         self.secrets = secrets
@@ -87,7 +94,7 @@ def serve_reference_backend(
     server.start()
     try:
         secrets = (treasury_array, str(treasury), str(authority), database_url)
-        yield BackendServer(server, settings.api_prefix, log, secrets)
+        yield BackendServer(app, server, settings.api_prefix, log, secrets)
     finally:
         server.stop()
         app.state.engine.dispose()

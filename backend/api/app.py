@@ -75,6 +75,7 @@ def create_app(
         },
     )
     app.state.engine = engine
+    app.state.reveals = reveals
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

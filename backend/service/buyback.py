@@ -146,9 +146,7 @@ class BuybackService:
                 raise TransactionMismatch
             if not all(transaction.verify_with_results()):
                 raise MissingSignature
-            record = session.scalar(
-                select(BuybackRecord).where(BuybackRecord.nft_mint == str(mint))
-            )
+            record = _record_of(session, str(mint))
             if record is not None:
                 if record.tx_signature != str(transaction.signatures[0]):
                     raise AlreadyBoughtBack
@@ -214,7 +212,10 @@ class BuybackService:
         return QuoteExpired() if height - 150 > issued.last_valid_block_height else BuybackFailed()
 
     def _record(self, session: Session, issued: BuybackQuote) -> None:
-        """Mark the NFT as burned back and enter the payment, together or not at all."""
+        """Mark the NFT as burned back and enter the payment, together or not at all; once."""
+        session.refresh(issued, with_for_update=True)  # one at a time
+        if _record_of(session, issued.nft_mint) is not None:
+            return
         skin = _revealed(session, Pubkey.from_string(issued.nft_mint))
         skin.is_burned_back = True
         skin.buyback_tx_signature = issued.tx_signature
@@ -237,6 +238,10 @@ def _revealed(session: Session, mint: Pubkey) -> UserSkin:
     if skin.is_burned_back:
         raise AlreadyBoughtBack
     return skin
+
+
+def _record_of(session: Session, mint: str) -> BuybackRecord | None:
+    return session.scalar(select(BuybackRecord).where(BuybackRecord.nft_mint == mint))
 
 
 def _fingerprint(transaction: VersionedTransaction) -> bytes:

@@ -76,9 +76,7 @@ class RevealService:
         if box_id != self._settings.box_id:
             raise UnknownBox
         with self._sessions() as session:
-            skin = session.scalar(select(UserSkin).where(UserSkin.nft_mint_address == str(mint)))
-            if skin is None:
-                skin = self._draw(session, mint)
+            skin = _drawn(session, mint) or self._draw(session, mint)
             if skin.revealed_at is None:
                 self._publish(session, skin)
             return Revealed(
@@ -91,7 +89,12 @@ class RevealService:
 
     def _draw(self, session: Session, mint: Pubkey) -> UserSkin:
         """Roll and enter the result, signed transaction included, before anything is sent."""
-        metadata = self._mystery_box(mint)
+        try:
+            metadata = self._mystery_box(mint)
+        except NotAMysteryBox:  # revealed in the meantime, or never one of ours
+            if (skin := _drawn(session, mint)) is not None:
+                return skin
+            raise
         tier = self._odds.roll(self._randomness)
         template_id = pick(self._template_ids(session, tier), self._randomness)
         template = session.get_one(SkinTemplate, template_id)
@@ -112,9 +115,12 @@ class RevealService:
         session.add(skin)
         try:
             session.commit()
-        except IntegrityError:  # somebody else drew for this NFT in the meantime
+        except IntegrityError:  # somebody else drew for this NFT in the meantime: theirs counts
             session.rollback()
-            raise RevealInProgress from None
+            first = _drawn(session, mint)
+            if first is None:
+                raise RevealInProgress from None
+            return first
         return skin
 
     def _publish(self, session: Session, skin: UserSkin) -> None:
@@ -189,3 +195,8 @@ class RevealService:
         if tier not in self._templates:
             raise NoTemplate
         return self._templates[tier]
+
+
+def _drawn(session: Session, mint: Pubkey) -> UserSkin | None:
+    """The draw for an NFT, if there is one."""
+    return session.scalar(select(UserSkin).where(UserSkin.nft_mint_address == str(mint)))

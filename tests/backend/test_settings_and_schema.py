@@ -1,0 +1,108 @@
+"""Configuration from the guide's variables; migrations up and down; a catalogue that adds up."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from solders.keypair import Keypair
+from sqlalchemy import create_engine, inspect
+
+from backend.adapters.catalogue import catalogue, seed_catalogue
+from backend.adapters.database import downgrade, migrate
+from backend.adapters.tables import Table
+from backend.domain.rarity import GUIDE_ODDS
+from harness.database import EmbeddedPostgres
+
+KEY = Keypair.from_seed(b"k" * 32)
+ADDRESS = str(KEY.pubkey())
+ENVIRONMENT = {
+    "BUYBACK_PROGRAM_ID": ADDRESS,
+    "COLLECTION_MINT": ADDRESS,
+    "CANDY_MACHINE_ID": ADDRESS,
+    "ADMIN_WALLET_PRIVATE_KEY": json.dumps(list(bytes(KEY))),
+    "ADMIN_PRIVATE_KEY": str(KEY),
+    "DB_PORT": "1",
+}
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    with EmbeddedPostgres.start(tmp_path / "log") as server:
+        yield server.create_database("schema")
+
+
+def test_migrations_make_what_the_tables_say_and_take_it_back(url: str) -> None:
+    migrate(url)
+    engine = create_engine(url)
+    found = inspect(engine)
+    for table in Table.metadata.sorted_tables:
+        columns = {column["name"]: column for column in found.get_columns(table.name)}
+        assert set(columns) == set(table.columns.keys()), table.name
+        for column in table.columns:
+            assert columns[column.name]["nullable"] == column.nullable, (table.name, column.name)
+    migrate(url)  # again is nothing
+    downgrade(url)
+    assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
+    engine.dispose()
+
+
+def test_the_catalogue_is_seeded_once(url: str) -> None:
+    migrate(url)
+    assert seed_catalogue(url) == 25
+    assert seed_catalogue(url) == 0
+
+
+def test_the_house_has_an_edge_at_the_guides_prices() -> None:
+    skins = catalogue()
+    assert all(len(skin.title.encode()) <= 32 for skin in skins), (
+        "a name on the ledger has 32 bytes"
+    )
+    expected = Decimal(0)
+    for tier, share in GUIDE_ODDS.tiers:
+        prices = [skin.base_price_usd for skin in skins if skin.rarity == tier]
+        assert len(prices) >= 4
+        expected += share * sum(prices) / len(prices)
+    mint_usd = Decimal("0.2") * 200
+    assert round(expected, 2) == Decimal("44.32")
+    assert expected * Decimal("0.85") < mint_usd
+
+
+def start(**changes: str | None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **ENVIRONMENT, **changes}
+    return subprocess.run(
+        [sys.executable, "-m", "backend"],
+        env={name: value for name, value in environment.items() if value is not None},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"BUYBACK_PROGRAM_ID": None}, "BUYBACK_PROGRAM_ID: Field required"),
+        ({"COLLECTION_MINT": "x"}, "COLLECTION_MINT: "),
+        ({"BUYBACK_RATE": "1.2"}, "BUYBACK_RATE: Input should be less than or equal to 1"),
+        ({"ADMIN_WALLET_PRIVATE_KEY": "[1,2,3]"}, "array of 64 numbers"),
+        ({"ADMIN_PRIVATE_KEY": "abc"}, "must be a private key in base58"),
+        ({"PORT": "99999"}, "PORT: "),
+    ],
+)
+def test_wrong_variables_are_named(changes: dict[str, str | None], told: str) -> None:
+    done = start(**changes)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert str(KEY) not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_database_it_says_so() -> None:
+    done = start()
+    assert done.returncode == 3
+    assert done.stderr == "backend: no database at 127.0.0.1:1; see DB_HOST and DB_PORT\n"
