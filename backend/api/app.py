@@ -6,11 +6,9 @@ import base64
 import binascii
 import random
 import sys
-import time
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TextIO
+from typing import Annotated, TextIO
 
-from fastapi import APIRouter, FastAPI, Path, Request, Response
+from fastapi import APIRouter, FastAPI, Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
@@ -34,7 +32,7 @@ from backend.api.answers import (
     RevealBody,
     StatusAnswer,
 )
-from backend.api.logs import make_logger
+from backend.api.logs import RequestLog, make_logger
 from backend.domain.errors import InvalidInput, Refusal
 from backend.domain.rarity import Randomness
 from backend.service.buyback import BuybackService
@@ -83,7 +81,7 @@ def create_app(
             allow_methods=["GET", "POST"],
             allow_headers=["content-type", "authorization"],
         )
-    _log_requests(app, log or sys.stderr, clock)
+    app.add_middleware(RequestLog, logger=make_logger(log or sys.stderr, clock))
     _answer_errors(app)
     app.include_router(_routes(reveals, buybacks), prefix=settings.api_prefix)
     return app
@@ -127,36 +125,6 @@ def _decoded(text: str) -> VersionedTransaction:
         return VersionedTransaction.from_bytes(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError):
         raise InvalidInput("signedTransaction is not a transaction in base64") from None
-
-
-def _log_requests(app: FastAPI, out: TextIO, clock: Clock) -> None:
-    logger = make_logger(out, clock)
-
-    @app.middleware("http")
-    async def log_request(
-        request: Request, answer: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        started = time.perf_counter()
-        try:
-            response = await answer(request)
-        except Exception:
-            logger.exception("request failed", method=request.method, route=_route(request))
-            raise
-        milliseconds = round((time.perf_counter() - started) * 1000, 1)
-        logger.info(
-            "request",
-            method=request.method,
-            route=_route(request),
-            status=response.status_code,
-            milliseconds=milliseconds,
-        )
-        return response
-
-
-def _route(request: Request) -> str:
-    """The route's template, which names no mint and no wallet."""
-    route: Any = request.scope.get("route")
-    return getattr(route, "path", "unknown")
 
 
 def _answer_errors(app: FastAPI) -> None:

@@ -10,9 +10,9 @@ parent-death signal); elsewhere the next run sweeps the data.
 Stands alone: it is started by path and imports nothing of the harness.
 """
 
-import contextlib
 import ctypes
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -21,6 +21,7 @@ from collections.abc import Callable
 
 _PR_SET_PDEATHSIG = 1
 _STOP_SECONDS_MAX = 5
+_LOOK_SECONDS = 0.2
 
 
 def _as_owner(uid: str, gid: str) -> Callable[[], None]:
@@ -49,11 +50,10 @@ def main() -> int:
         cwd=data,
     )
     # A server that dies on its own ends this process too: its holder sees that.
-    signal.signal(signal.SIGCHLD, lambda *_: os.close(0) if server.poll() is not None else None)
-    with contextlib.suppress(OSError):
-        while os.read(0, 4096):
-            pass
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    while server.poll() is None:
+        readable, _, _ = select.select([0], [], [], _LOOK_SECONDS)
+        if readable and not os.read(0, 4096):
+            break
     if server.poll() is None:
         server.send_signal(signal.SIGQUIT)  # at once: the data is thrown away
         try:

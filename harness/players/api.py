@@ -60,7 +60,9 @@ class BackendApi:
     """A player's view of the backend at `base_url` (with the API prefix)."""
 
     def __init__(self, base_url: str, book: AddressBook, journal: Journal) -> None:
-        self._http = httpx.Client(base_url=base_url, timeout=_TIMEOUT_SECONDS)
+        # Reading the machine's certificates takes longer than a whole life cycle; only for https.
+        verify = base_url.startswith("https://")
+        self._http = httpx.Client(base_url=base_url, timeout=_TIMEOUT_SECONDS, verify=verify)
         self._book = book
         self._journal = journal
 

@@ -20,7 +20,7 @@ from harness.ledger.embedded.chain import START, Chain
 from harness.ledger.embedded.record import Refused
 from harness.ledger.embedded.rpc_error import describe
 from harness.ledger.embedded.server import RpcApplication, ServerThread, listen
-from harness.ledger.embedded.transport import in_process_async_client, in_process_client
+from harness.ledger.embedded.transport import AsyncInProcessClient, InProcessClient
 from harness.ledger.protocol import ProgramImage
 
 __all__ = ["START", "EmbeddedLedger"]
@@ -57,10 +57,10 @@ class EmbeddedLedger:
         return cls(chain, server)
 
     def client(self) -> Client:
-        return in_process_client(self.chain)
+        return InProcessClient(self.chain)
 
     def async_client(self) -> AsyncClient:
-        return in_process_async_client(self.chain)
+        return AsyncInProcessClient(self.chain)
 
     def fund(self, address: Pubkey, lamports: int) -> None:
         with self.chain.lock:

@@ -43,16 +43,17 @@ class AsyncInProcessProvider(InProcessProvider):
         await self.close()
 
 
-def in_process_client(chain: Chain) -> Client:
+class InProcessClient(Client):
     """An ordinary solana-py client whose calls stay in this process."""
-    client = Client("http://127.0.0.1", commitment=Confirmed)
-    client._provider.session.close()
-    vars(client)["_provider"] = InProcessProvider(chain)
-    return client
+
+    def __init__(self, chain: Chain) -> None:
+        super(Client, self).__init__(Confirmed)  # everything but the HTTP session
+        vars(self)["_provider"] = InProcessProvider(chain)
 
 
-def in_process_async_client(chain: Chain) -> AsyncClient:
+class AsyncInProcessClient(AsyncClient):
     """An ordinary asynchronous solana-py client whose calls stay in this process."""
-    client = AsyncClient("http://127.0.0.1", commitment=Confirmed)
-    vars(client)["_provider"] = AsyncInProcessProvider(chain)
-    return client
+
+    def __init__(self, chain: Chain) -> None:
+        super(AsyncClient, self).__init__(Confirmed)
+        vars(self)["_provider"] = AsyncInProcessProvider(chain)

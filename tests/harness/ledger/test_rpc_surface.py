@@ -20,9 +20,12 @@ from harness.ledger.embedded.dispatch import METHODS
 SOMEBODY = Keypair.from_seed(b"s" * 32).pubkey()
 
 
+HTTP = httpx.Client(verify=False)
+
+
 def post(ledger: EmbeddedLedger, body: Any) -> Any:
     content = body if isinstance(body, (str, bytes)) else json.dumps(body)
-    return httpx.post(ledger.rpc_url, content=content).json()
+    return HTTP.post(ledger.rpc_url, content=content).json()
 
 
 def call(method: str, *params: Any) -> dict[str, Any]:

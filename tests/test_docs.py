@@ -1,0 +1,53 @@
+"""What the documentation shows is what happens."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.checks import JUDGES, buybacks, lamports, mints, reveals, secrecy
+from harness.run.runner import suites
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_example_scenario_passes(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "scenarios.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    (tmp_path / "test_example.py").write_text(example)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:pytest_anchorpy", "--rootdir", ".",
+         "test_example.py"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
+
+
+def test_every_judge_is_described() -> None:
+    page = (ROOT / "docs" / "scenarios.md").read_text()
+    modules = (lamports, mints, reveals, buybacks, secrecy)
+    assert len(modules) == len(JUDGES)
+    for module in modules:
+        assert f"| {module.NAME} |" in page
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+)
+def test_what_a_page_points_at_is_there(page: str) -> None:
+    text = (ROOT / page).read_text()
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_the_readme_names_only_suites_and_targets_that_exist() -> None:
+    text = (ROOT / "README.md").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"`?make ([a-z]+)", text)) <= targets
+    for suite in re.findall(r"harness run ([a-z]+)", text):
+        assert suite in suites()
