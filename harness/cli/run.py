@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from pathlib import Path
 from typing import Annotated
@@ -57,6 +58,9 @@ def run(
             exit_first=exit_first,
         )
     )
+    summary = json.loads(report.with_name("summary.json").read_text(encoding="utf-8"))
+    counted = ", ".join(f"{number} {name}" for name, number in summary["counted"].items())
+    console.print(f"{'passed' if code == 0 else 'FAILED'}: {counted}", soft_wrap=True)
     console.print(f"report: {report}", soft_wrap=True)
     raise typer.Exit(code)
 

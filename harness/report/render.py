@@ -42,7 +42,7 @@ def render(folder: Path) -> Path:
     _write(report, environment.get_template("report.html.j2").render(values))
     summary = environment.get_template("summary.md.j2").render(values)
     _write(folder / "summary.md", _cut(summary))
-    _write(folder / "summary.json", json.dumps(_as_json(figures), indent=2, sort_keys=True) + "\n")
+    _write(folder / "summary.json", json.dumps(_as_json(figures), indent=2) + "\n")
     return report
 
 
