@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import create_engine
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def migrate(url: str, revision: str = "head") -> None:
     """Upgrade the database at `url` (SQLAlchemy's form) to a revision."""
-    engine = create_engine(url)
-    try:
-        with engine.begin() as connection:
-            command.upgrade(_config(connection), revision)
-    finally:
-        engine.dispose()
+    with _alembic(url) as config:
+        command.upgrade(config, revision)
 
 
 def downgrade(url: str, revision: str = "base") -> None:
     """Take the database back to a revision."""
+    with _alembic(url) as config:
+        command.downgrade(config, revision)
+
+
+@contextmanager
+def _alembic(url: str) -> Iterator[Config]:
+    """Alembic's configuration with a connection in one transaction: all steps or none."""
     engine = create_engine(url)
-    try:
-        with engine.begin() as connection:
-            command.downgrade(_config(connection), revision)
-    finally:
-        engine.dispose()
-
-
-def _config(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    return config
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            yield config
+    finally:
+        engine.dispose()

@@ -18,7 +18,7 @@ app = typer.Typer(
         "Start with `harness run`: players mint, reveal and sell back on real programs, a real "
         "database and a real HTTP backend, and independent judges look at what is left.\n\n"
         "Exit codes: 0 passed, 1 a scenario or check failed, 2 wrong usage, 3 the environment "
-        "would not start, 99 a threshold was crossed."
+        "would not start, 99 a threshold was crossed, 130 interrupted."
     ),
     no_args_is_help=True,
     add_completion=False,

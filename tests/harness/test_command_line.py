@@ -198,6 +198,31 @@ def _running(pids: list[int]) -> bool:
     return any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
+def test_ctrl_c_cleans_up_and_keeps_what_is_done(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [HARNESS, "run", "smoke"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    assert first.startswith("passed"), first
+    postgres = _postgres_of(process.pid)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+    report = tmp_path / output.splitlines()[-1].removeprefix("report: ")
+    outcomes = [one["outcome"] for one in _summary(report)["scenarios"]]
+    assert outcomes.count("passed") >= 1
+    assert len(outcomes) < 10
+    assert not _running(postgres)
+
+
+def _summary(report: Path) -> dict[str, Any]:
+    return json.loads(report.with_name("summary.json").read_text())
+
+
 def test_doctor_says_what_can_run(tmp_path: Path) -> None:
     done = harness("doctor", cwd=tmp_path)
     assert done.returncode == 0

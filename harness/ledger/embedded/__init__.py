@@ -7,7 +7,6 @@ time is the testbed's clock; clients speak JSON-RPC over loopback, or the same c
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import TracebackType
 from typing import Self
 
 from solana.rpc.api import Client
@@ -74,10 +73,5 @@ class EmbeddedLedger:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -86,6 +86,15 @@ def test_a_run_that_broke_at_once_has_a_report_too(tmp_path: Path, content: str 
     assert "<strong>Passed" not in page
 
 
+def test_a_run_that_was_interrupted_does_not_say_passed(tmp_path: Path) -> None:
+    a_run(tmp_path)
+    run = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps({**run, "exit_code": 2}))
+    page = render(tmp_path).read_text()
+    assert "The run ended early." in page
+    assert "<strong>Passed" not in page
+
+
 def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
     page = render(a_run(tmp_path)).read_text()
     assert "<script>alert" not in page
