@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import os
 import platform
 import shlex
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,13 +29,13 @@ from harness.errors import (
     StartError,
     UsageError,
 )
-from harness.report import render
 from harness.run.folder import merge_journals, new_run_folder, write_json
 from harness.run.progress import Progress
 from harness.settings import read_settings
 
 SCENARIOS = Path(scenarios.__file__).parent
 _MARKED_SUITES = ("smoke",)
+_NO_AUTOLOAD = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
 _EXIT_INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 
@@ -99,7 +101,7 @@ def play(request: RunRequest) -> tuple[int, Path]:
         "-o", "addopts=",  # what a project sets for its own tests is not for scenarios
         "--import-mode=importlib",
         "-p", "no:terminal",
-        "-p", "no:pytest_anchorpy",  # anchorpy's plugin needs packages that nothing here uses
+        "-p", "harness.plugin",
         "-p", "no:cacheprovider",
         "--strict-markers",
     ]  # fmt: skip
@@ -111,15 +113,29 @@ def play(request: RunRequest) -> tuple[int, Path]:
         arguments += ["-k", request.keyword]
     if request.exit_first:
         arguments += ["-x"]
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr), _only_our_plugin():
         code = int(pytest.main([*arguments, *request.pytest_arguments], plugins=[progress]))
     merge_journals(folder)
     write_json(folder / "run.json", _facts(request, started, progress, code))
+    from harness.report import render  # its libraries would delay the first scenario
+
     report = render(folder)
     if code == EXIT_ENVIRONMENT and progress.exit_reason:
         lines = progress.exit_reason.splitlines()
         raise StartError(lines[0], lines[1:])
     return _exit_code(code, request, progress), report
+
+
+@contextlib.contextmanager
+def _only_our_plugin() -> Iterator[None]:
+    """Keep pytest from loading every plugin that happens to be installed: it takes seconds."""
+    before = os.environ.get(_NO_AUTOLOAD)
+    os.environ[_NO_AUTOLOAD] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_NO_AUTOLOAD]
 
 
 def _exit_code(code: int, request: RunRequest, progress: Progress) -> int:
