@@ -12,6 +12,7 @@ the test as an assertion of its own would.
 from __future__ import annotations
 
 import inspect
+import shlex
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -148,12 +149,14 @@ def _failed(item: pytest.Item, message: str, bed: Testbed) -> dict[str, str]:
     return {
         "outcome": "failed",
         "message": bed.book.redact(message),
-        "replay": replay_command(item.config.getoption("--seed"), item.name),
+        "replay": replay_command(item.config, item.name),
     }
 
 
-def replay_command(seed: str, test: str) -> str:
+def replay_command(config: pytest.Config, test: str) -> str:
     """The one command that plays a scenario again."""
-    import shlex
-
-    return shlex.join(["harness", "run", "all", "--seed", seed, "-k", test])
+    words = ["harness", "run", "all", "--seed", str(config.getoption("--seed")), "-k", test]
+    for option, chosen in (("--config", "--candy-config"), ("--testbed", "--testbed-settings")):
+        if config.getoption(chosen) is not None:
+            words += [option, str(config.getoption(chosen))]
+    return shlex.join(words)

@@ -11,6 +11,7 @@ import importlib.metadata
 import os
 import platform
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -115,6 +116,9 @@ def play(request: RunRequest) -> tuple[int, Path]:
         arguments += ["-x"]
     with contextlib.redirect_stdout(sys.stderr), _only_our_plugin():
         code = int(pytest.main([*arguments, *request.pytest_arguments], plugins=[progress]))
+    if code == pytest.ExitCode.NO_TESTS_COLLECTED:
+        shutil.rmtree(folder)
+        raise UsageError(f"-k {request.keyword!r} selects no scenario of suite {request.suite}")
     merge_journals(folder)
     write_json(folder / "run.json", _facts(request, started, progress, code))
     from harness.report import render  # its libraries would delay the first scenario
@@ -123,7 +127,7 @@ def play(request: RunRequest) -> tuple[int, Path]:
     if code == EXIT_ENVIRONMENT and progress.exit_reason:
         lines = progress.exit_reason.splitlines()
         raise StartError(lines[0], lines[1:])
-    return _exit_code(code, request, progress), report
+    return _exit_code(code, progress), report
 
 
 @contextlib.contextmanager
@@ -136,18 +140,31 @@ def _only_our_plugin() -> Iterator[None]:
     finally:
         if before is None:
             del os.environ[_NO_AUTOLOAD]
+        else:
+            os.environ[_NO_AUTOLOAD] = before
 
 
-def _exit_code(code: int, request: RunRequest, progress: Progress) -> int:
+def _exit_code(code: int, progress: Progress) -> int:
     if code == pytest.ExitCode.OK:
         return EXIT_PASSED
-    if code == pytest.ExitCode.NO_TESTS_COLLECTED:
-        raise UsageError(f"-k {request.keyword!r} selects no scenario of suite {request.suite}")
     if code == pytest.ExitCode.INTERRUPTED:
         return _EXIT_INTERRUPTED if not progress.errors else EXIT_FAILED
     if code == pytest.ExitCode.USAGE_ERROR:
         return EXIT_USAGE
     return EXIT_FAILED
+
+
+def _command(request: RunRequest) -> str:
+    """The command that makes the same run again."""
+    words = ["harness", "run", request.suite, "--seed", request.seed]
+    for option, value in (
+        ("--config", request.candy_config),
+        ("--testbed", request.testbed_settings),
+        ("-k", request.keyword),
+    ):
+        if value is not None:
+            words += [option, str(value)]
+    return shlex.join(words)
 
 
 def _facts(
@@ -161,7 +178,7 @@ def _facts(
     return {
         "suite": request.suite,
         "seed": request.seed,
-        "command": shlex.join(["harness", "run", request.suite, "--seed", request.seed]),
+        "command": _command(request),
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "exit_code": code,

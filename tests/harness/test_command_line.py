@@ -83,6 +83,7 @@ def test_wrong_input_is_one_line_and_exit_2(
 
 def test_a_selection_of_nothing_is_exit_2(tmp_path: Path) -> None:
     one_line(harness("run", "-k", "unicorn", cwd=tmp_path), 2, "selects no scenario")
+    assert list((tmp_path / "runs").iterdir()) == [], "a run of nothing leaves nothing"
 
 
 def test_a_busy_port_is_one_line_and_exit_2(tmp_path: Path) -> None:
