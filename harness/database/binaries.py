@@ -86,7 +86,8 @@ def _cache() -> Path:
     cache = Path("/var/tmp/mystery-box-testbed")
     cache.mkdir(mode=0o755, exist_ok=True)
     if cache.is_symlink() or cache.stat().st_uid != 0:
-        return Path(tempfile.mkdtemp(prefix="mystery-box-testbed-"))
+        cache = Path(tempfile.mkdtemp(prefix="mystery-box-testbed-"))
+        cache.chmod(0o755)
     return cache
 
 

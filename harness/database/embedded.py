@@ -19,6 +19,7 @@ import psycopg
 from psycopg import sql
 
 from harness.database.binaries import Binaries, find_binaries
+from harness.database.sweep import PREFIX, sweep
 from harness.database.template import SUPERUSER, copy_template, template
 from harness.errors import StartError
 
@@ -65,11 +66,11 @@ class EmbeddedPostgres:
         """
         binaries = find_binaries()
         source = template(binaries)
+        parent = _data_parent(binaries)
+        sweep(parent)
         tried: list[str] = []
         for _ in range(_PORTS_TRIED_MAX):
-            home = Path(
-                tempfile.mkdtemp(prefix="mystery-box-postgres-", dir=_data_parent(binaries))
-            )
+            home = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
             data = home / "data"
             copy_template(source, data)
             if binaries.owner.uid is not None:
@@ -183,9 +184,9 @@ def _supervise(
         )  # fmt: skip
 
 
-def _data_parent(binaries: Binaries) -> Path | None:
+def _data_parent(binaries: Binaries) -> Path:
     """Where data goes: root's templates are where others may enter, so is its data."""
-    return binaries.cache if binaries.owner.uid is not None else None
+    return binaries.cache if binaries.owner.uid is not None else Path(tempfile.gettempdir())
 
 
 def _free_port() -> int:

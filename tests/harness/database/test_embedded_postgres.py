@@ -17,6 +17,7 @@ import pytest
 
 import harness
 from harness.database import EmbeddedPostgres
+from harness.database.sweep import PREFIX, sweep
 from harness.errors import StartError
 
 HOLDER = """
@@ -108,6 +109,28 @@ def test_it_ends_when_its_supervisor_is_killed(tmp_path: Path) -> None:
     os.kill(server._process.pid, signal.SIGKILL)
     assert eventually(lambda: not answers(server.port)) or sys.platform != "linux"
     server.close()
+
+
+def test_abandoned_data_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    def home(name: str, *, pid: str | None, old: bool) -> Path:
+        path = tmp_path / f"{PREFIX}{name}"
+        (path / "data").mkdir(parents=True)
+        if pid is not None:
+            (path / "data" / "postmaster.pid").write_text(f"{pid}\n/somewhere\n")
+        if old:
+            os.utime(path, (0, 0))
+        return path
+
+    abandoned = {
+        home("killed", pid=str(2**22 - 1), old=True),
+        home("never-started", pid=None, old=True),
+    }
+    home("running", pid=str(os.getpid()), old=True)
+    home("starting", pid=None, old=False)
+    (tmp_path / "something-else").mkdir()
+    os.utime(tmp_path / "something-else", (0, 0))
+    assert set(sweep(tmp_path)) == abandoned
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_another_postgres_on_the_path_is_never_used(
