@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import inspect
 import shlex
-import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +61,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def run_session(request: pytest.FixtureRequest) -> RunSession:
+def run_session(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> RunSession:
     """The run that the scenarios of this process belong to."""
     from harness.candy_config import DEFAULT_PATH
     from harness.run.session import RunOptions, RunSession
@@ -70,7 +71,7 @@ def run_session(request: pytest.FixtureRequest) -> RunSession:
     config = request.config
     folder = config.getoption("--run-folder")
     if folder is None:
-        folder = Path(tempfile.mkdtemp(prefix="mystery-box-"))
+        folder = tmp_path_factory.mktemp("run")
         (folder / "logs").mkdir()
     session = RunSession(
         RunOptions(
@@ -149,7 +150,7 @@ def _failed(item: pytest.Item, message: str, bed: Testbed) -> dict[str, str]:
     return {
         "outcome": "failed",
         "message": bed.book.redact(message),
-        "replay": replay_command(item.config, item.name),
+        "replay": replay_command(item.config, getattr(item, "originalname", None) or item.name),
     }
 
 
