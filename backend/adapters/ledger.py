@@ -89,12 +89,14 @@ class Ledger:
         """Ask until the transaction is there or can no longer come."""
         for _ in range(_POLLS_MAX):
             try:
+                # Height first: a transaction that lands between the two questions is then seen.
+                height = self._client.get_block_height(Confirmed).value
                 status = self._client.get_signature_statuses(
                     [signature], search_transaction_history=True
                 ).value[0]
                 if status is not None:
                     return Outcome(Fate.LANDED if status.err is None else Fate.FAILED)
-                if self._client.get_block_height(Confirmed).value > last_valid_block_height:
+                if height > last_valid_block_height:
                     return Outcome(Fate.FAILED)
             except (SolanaRpcException, RPCException):
                 pass
@@ -103,10 +105,11 @@ class Ledger:
 
 
 def _preflight_failure(error: RPCException) -> Outcome | None:
-    """The outcome of a refusal before broadcast; None if it says that the bytes are known."""
+    """The outcome of a refusal before broadcast; None if the answer is not a clear no, such as a
+    node that is behind or says that it knows the bytes: then the ledger must be asked."""
     detail = error.args[0] if error.args else None
     if not isinstance(detail, SendTransactionPreflightFailureMessage):
-        return Outcome(Fate.FAILED)
+        return None
     if "already been processed" in detail.message:
         return None
     code = _CUSTOM_ERROR.search(detail.message)
