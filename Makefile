@@ -8,7 +8,7 @@ SUITE  ?= smoke
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench lock programs clean
+.PHONY: help setup run test lint bench lock programs clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,8 @@ $(VENV)/run.stamp: requirements/run.txt pyproject.toml requirements/environment
 
 $(VENV)/all.stamp: requirements/all.txt pyproject.toml requirements/environment
 	@$(PYTHON) requirements/environment all
+
+setup: $(VENV)/all.stamp ## everything: tests, odds, treasury, notebooks, load, containers
 
 run: $(VENV)/run.stamp ## mint, reveal and buy back for real, then a report (SUITE=smoke)
 	@$(BIN)/harness run $(SUITE) $(ARGS)
