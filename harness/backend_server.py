@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -17,9 +17,10 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from solders.keypair import Keypair
 
-from backend.adapters.catalogue import seed_catalogue
+from backend.adapters.catalogue import catalogue, seed_catalogue
 from backend.adapters.database import migrate
 from backend.api.app import create_app
+from backend.domain.rarity import GUIDE_ODDS, Randomness, pick
 from backend.settings import Settings
 from harness.clock import Clock
 from harness.deployment import Deployment
@@ -98,3 +99,25 @@ def serve_reference_backend(
     finally:
         server.stop()
         app.state.engine.dispose()
+
+
+def reference_prices() -> dict[str, dict[str, Decimal]]:
+    """The reference backend's catalogue: tier to skin to price in US dollars."""
+    prices: dict[str, dict[str, Decimal]] = {}
+    for template in catalogue():
+        prices.setdefault(template.rarity, {})[template.title] = template.base_price_usd
+    return prices
+
+
+def reference_roll(randomness: Randomness) -> Callable[[], tuple[str, str]]:
+    """The reference backend's roll alone: each call draws a tier and a skin's name, with the very
+    functions that its reveal calls, and touches no ledger and no database."""
+    templates: dict[str, list[str]] = {}
+    for template in catalogue():
+        templates.setdefault(template.rarity, []).append(template.title)
+
+    def roll() -> tuple[str, str]:
+        tier = GUIDE_ODDS.roll(randomness)
+        return tier, pick(templates[tier], randomness)
+
+    return roll

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from harness.cli import bench, doctor, run, up
+from harness.cli import bench, doctor, run, up, validity
 from harness.errors import HarnessError, StartError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command("suites")(run.list_suites)
 app.command("up")(up.up)
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
+app.command("validity")(validity.validity)
 
 
 def main() -> None:
