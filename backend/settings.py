@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr, field_validator
@@ -49,7 +49,15 @@ class Settings(BaseSettings):
     #: Metadata update authority, in base58.
     admin_private_key: SecretStr
 
+    #: Boxes with a machine and odds of their own, as a JSON array (backend/domain/boxes.py);
+    #: empty for one box, BOX_ID, sold by CANDY_MACHINE_ID at the guide's odds.
+    boxes: str = ""
     box_id: str = "mystery-box"
+    #: `treasury-first` is the guide's order; `user-first` is the safer one (docs/backend.md).
+    signing_order: Literal["treasury-first", "user-first"] = "treasury-first"
+    quote_seconds: int = Field(default=60, ge=5, le=600)
+    #: Rolls come from a committed server seed and can be verified later.
+    provably_fair: bool = False
     buyback_rate: Decimal = Field(default=Decimal("0.85"), ge=0, le=1)
     sol_price_usd: Decimal = Field(default=Decimal("200"), gt=0)
     placeholder_uri: str = "https://arweave.net/placeholder"

@@ -16,7 +16,6 @@ from solana.rpc.api import Client
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 from sqlalchemy import create_engine
-from sqlalchemy.orm import sessionmaker
 
 from backend.adapters.clock import Clock, SystemClock
 from backend.adapters.ledger import Ledger
@@ -34,9 +33,9 @@ from backend.api.answers import (
 )
 from backend.api.logs import RequestLog, make_logger
 from backend.domain.errors import InvalidInput, Refusal
+from backend.domain.price import SolPrice, StaticPrice
 from backend.domain.rarity import Randomness
-from backend.service.buyback import BuybackService
-from backend.service.reveal import RevealService
+from backend.service.wiring import Services, build_services
 from backend.settings import Settings
 
 _POOL = 20
@@ -50,6 +49,7 @@ def create_app(
     clock: Clock | None = None,
     randomness: Randomness | None = None,
     rpc: Client | None = None,
+    price: SolPrice | None = None,
     log: TextIO | None = None,
 ) -> FastAPI:
     """The application. Without arguments beside the settings it is the production form: system
@@ -60,10 +60,14 @@ def create_app(
     """
     clock = clock or SystemClock()
     engine = create_engine(settings.sqlalchemy_url(), pool_size=_POOL, pool_pre_ping=False)
-    sessions = sessionmaker(engine, expire_on_commit=False)
-    ledger = Ledger(rpc or Client(settings.solana_rpc_url, timeout=_RPC_TIMEOUT_SECONDS), clock)
-    reveals = RevealService(settings, sessions, ledger, clock, randomness or random.SystemRandom())
-    buybacks = BuybackService(settings, sessions, ledger, clock)
+    services = build_services(
+        settings,
+        engine,
+        Ledger(rpc or Client(settings.solana_rpc_url, timeout=_RPC_TIMEOUT_SECONDS), clock),
+        clock,
+        randomness=randomness or random.SystemRandom(),
+        price=price or StaticPrice(settings.sol_price_usd),
+    )
 
     app = FastAPI(
         title="Mystery box: reveal and buyback",
@@ -73,7 +77,7 @@ def create_app(
         },
     )
     app.state.engine = engine
-    app.state.reveals = reveals
+    app.state.services = services
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -83,11 +87,12 @@ def create_app(
         )
     app.add_middleware(RequestLog, logger=make_logger(log or sys.stderr, clock))
     _answer_errors(app)
-    app.include_router(_routes(reveals, buybacks), prefix=settings.api_prefix)
+    app.include_router(_routes(services), prefix=settings.api_prefix)
     return app
 
 
-def _routes(reveals: RevealService, buybacks: BuybackService) -> APIRouter:
+def _routes(services: Services) -> APIRouter:
+    reveals, buybacks = services.reveals, services.buybacks
     router = APIRouter()
 
     @router.post("/reveal/{nftMint}")

@@ -107,6 +107,35 @@ class LedgerUnavailable(Refusal):
     code, status, message = "LEDGER_UNAVAILABLE", 503, "The ledger does not answer; try again"
 
 
+class OutcomeUnknown(Refusal):
+    code, status = "OUTCOME_UNKNOWN", 503
+    message = "Sent, but the ledger does not say yet what became of it; repeat the same call"
+
+
+class QuotePending(Refusal):
+    code, status = "QUOTE_PENDING", 409
+    message = "An earlier quote for this NFT can still be paid; use it or wait until it expires"
+
+
+class LabelTooLong(Refusal):
+    code, status = "LABEL_TOO_LONG", 503
+    message = "The rolled skin's name has more than 32 bytes or its URI more than 200"
+
+
+class PriceUnavailable(Refusal):
+    code, status = "PRICE_UNAVAILABLE", 503
+    message = "No SOL price is available; payouts stop until there is one"
+
+
+class PriceTooOld(Refusal):
+    code, status = "PRICE_TOO_OLD", 503
+    message = "The last SOL price is too old to pay with; payouts stop until there is a new one"
+
+
+class DatabaseUnavailable(Refusal):
+    code, status, message = "DATABASE_UNAVAILABLE", 503, "The database does not answer; try again"
+
+
 #: Errors of the buyback program that have an answer of their own.
 PROGRAM_REFUSALS: dict[str, type[Refusal]] = {
     "BuybackDisabled": BuybackDisabled,

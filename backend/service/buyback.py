@@ -36,6 +36,7 @@ from backend.domain.errors import (
     TransactionMismatch,
 )
 from backend.domain.payout import LAMPORTS_PER_SOL, to_lamports
+from backend.domain.price import SolPrice
 from backend.settings import Settings
 from programs.addresses import associated_token_address
 from programs.buyback import client as buyback
@@ -82,12 +83,18 @@ class BuybackService:
     """Quotes, issues and confirms buybacks."""
 
     def __init__(
-        self, settings: Settings, sessions: sessionmaker[Session], ledger: Ledger, clock: Clock
+        self,
+        settings: Settings,
+        sessions: sessionmaker[Session],
+        ledger: Ledger,
+        clock: Clock,
+        price: SolPrice,
     ) -> None:
         self._settings = settings
         self._sessions = sessions
         self._ledger = ledger
         self._clock = clock
+        self._price = price
         self._treasury = settings.treasury()
         self._program = Pubkey.from_string(settings.buyback_program_id)
         self._collection = Pubkey.from_string(settings.collection_mint)
@@ -104,7 +111,7 @@ class BuybackService:
             min_treasury_lamports=parsed.min_treasury_balance,
             treasury_lamports=0 if treasury is None else treasury.lamports,
             rate=self._settings.buyback_rate,
-            sol_usd=self._settings.sol_price_usd,
+            sol_usd=self._price.payout_price(),
         )
 
     def calculate(self, mint: Pubkey) -> Quote:
@@ -164,9 +171,9 @@ class BuybackService:
             return Paid(str(issued.tx_signature), issued.amount_lamports)
 
     def _quote(self, skin: UserSkin) -> Quote:
-        price, settings = skin.template.base_price_usd, self._settings
-        lamports = to_lamports(price, settings.sol_price_usd, settings.buyback_rate)
-        return Quote(skin.nft_mint_address, to_lamports(price, settings.sol_price_usd), lamports)
+        price, sol_usd = skin.template.base_price_usd, self._price.payout_price()
+        lamports = to_lamports(price, sol_usd, self._settings.buyback_rate)
+        return Quote(skin.nft_mint_address, to_lamports(price, sol_usd), lamports)
 
     def _check_payable(self, mint: Pubkey, wallet: Pubkey, lamports: int) -> None:
         """What the program would refuse, said before anybody signs."""

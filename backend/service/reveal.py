@@ -70,8 +70,18 @@ class RevealService:
         self._collection = Pubkey.from_string(settings.collection_mint)
         self._templates: dict[str, list[int]] = {}
 
-    def reveal(self, mint: Pubkey, box_id: str) -> Revealed:
-        """Reveal an NFT, or return how it was revealed before. Raises a Refusal."""
+    def reveal(
+        self,
+        mint: Pubkey,
+        box_id: str,
+        caller: Pubkey | None = None,
+        client_seed: str | None = None,
+    ) -> Revealed:
+        """Reveal an NFT, or return how it was revealed before. Raises a Refusal.
+
+        `caller` is the wallet that signed in, which must then hold the NFT; None where signing in
+        is not required. `client_seed` goes into a provably fair roll.
+        """
         # The box is the one this machine sells; the client's word is only checked against it.
         if box_id != self._settings.box_id:
             raise UnknownBox

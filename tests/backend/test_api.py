@@ -110,7 +110,7 @@ def test_a_reveal_that_was_drawn_but_never_sent_keeps_its_draw(testbed: Testbed)
     """The backend dies between entering the draw and sending it: the next call sends that one."""
     player = testbed.player()
     nft = player.mint()
-    service: RevealService = testbed.backend.app.state.reveals
+    service: RevealService = testbed.backend.app.state.services.reveals
     with service._sessions() as session:
         drawn = service._draw(session, nft.mint)
         signature, title = drawn.reveal_tx_signature, drawn.template.title
@@ -122,7 +122,7 @@ def test_a_reveal_that_was_drawn_but_never_sent_keeps_its_draw(testbed: Testbed)
 def test_a_reveal_whose_blockhash_died_is_signed_anew_with_the_same_draw(testbed: Testbed) -> None:
     player = testbed.player()
     nft = player.mint()
-    service: RevealService = testbed.backend.app.state.reveals
+    service: RevealService = testbed.backend.app.state.services.reveals
     with service._sessions() as session:
         title = service._draw(session, nft.mint).template.title
     testbed.clock.sleep(400 * 0.4)
