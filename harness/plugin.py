@@ -39,6 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--candy-config", type=Path, help="sugar config.json (default: the guide's)")
     group.addoption("--testbed-settings", type=Path, help="testbed.toml with treasury and prices")
     group.addoption(
+        "--programs", default="committed", help="committed, fetched or a folder with ELFs"
+    )
+    group.addoption(
         "--run-folder", type=Path, help="where journals and logs go (default: temporary)"
     )
 
@@ -79,6 +82,7 @@ def run_session(
             folder=folder,
             candy_config=config.getoption("--candy-config") or DEFAULT_PATH,
             testbed_settings=config.getoption("--testbed-settings"),
+            programs=config.getoption("--programs"),
         ),
         worker=getattr(config, "workerinput", {}).get("workerid", "main"),
     )
@@ -160,4 +164,6 @@ def replay_command(config: pytest.Config, test: str) -> str:
     for option, chosen in (("--config", "--candy-config"), ("--testbed", "--testbed-settings")):
         if config.getoption(chosen) is not None:
             words += [option, str(config.getoption(chosen))]
+    if config.getoption("--programs") != "committed":
+        words += ["--programs", config.getoption("--programs")]
     return shlex.join(words)

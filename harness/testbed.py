@@ -33,26 +33,17 @@ from harness.ledger.protocol import Ledger, ProgramImage
 from harness.players.api import BackendApi
 from harness.players.operator import Operator
 from harness.players.player import Nft, Player
+from harness.programs.sets import PROGRAMS, ProgramSet, open_set
 from harness.receipt import read_receipt, redacted_logs
 from harness.seeds import Seed
 from harness.settings import PROMISED_ODDS, TestbedSettings
 from harness.submission import COMPUTE_UNITS_LIMIT, Submission, sign, submit
-from programs import elf
 from programs.addresses import associated_token_address
-from programs.buyback import client as buyback
-from programs.candy_guard import client as candy_guard
-from programs.candy_machine import client as candy_machine
 from programs.token_metadata import client as token_metadata
 
 #: The box that the guide's machine sells.
 BOX_ID = "mystery-box"
 
-_PROGRAMS = {
-    "token_metadata": (token_metadata.PROGRAM_ID, "mpl_token_metadata"),
-    "candy_machine": (candy_machine.PROGRAM_ID, "mpl_candy_machine_core"),
-    "candy_guard": (candy_guard.PROGRAM_ID, "mpl_candy_guard"),
-    "buyback": (buyback.PROGRAM_ID, "buyback"),
-}
 _WELL_KNOWN = {
     "system": "11111111111111111111111111111111",
     "token": "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA",
@@ -250,15 +241,18 @@ class Testbed:
         return judgements
 
 
-def program_images(upgrade_authority: Pubkey) -> list[ProgramImage]:
+def program_images(
+    upgrade_authority: Pubkey, programs: ProgramSet | None = None
+) -> list[ProgramImage]:
     """The programs that every testbed starts with. Only the buyback can be upgraded."""
+    elves = (programs or open_set()).elves
     return [
         ProgramImage(
-            address=address,
-            elf=elf.load(file),
-            upgrade_authority=upgrade_authority if name == "buyback" else None,
+            address=program.address,
+            elf=elves[program.name],
+            upgrade_authority=upgrade_authority if program.name == "buyback" else None,
         )
-        for name, (address, file) in _PROGRAMS.items()
+        for program in PROGRAMS
     ]
 
 
@@ -275,6 +269,7 @@ def open_testbed(
     story: str = "",
     rpc_port: int = 0,
     backend_port: int = 0,
+    programs: ProgramSet | None = None,
 ) -> Iterator[Testbed]:
     """Bring a whole testbed up on the embedded ledger; take it down on leaving.
 
@@ -286,13 +281,13 @@ def open_testbed(
         authority, treasury = seed.keypair("authority"), seed.keypair("treasury")
         ledger = stack.enter_context(
             EmbeddedLedger.start(
-                clock=clock, programs=program_images(authority.pubkey()), port=rpc_port
+                clock=clock, programs=program_images(authority.pubkey(), programs), port=rpc_port
             )
         )
         client = ledger.client()
         book = AddressBook()
-        for name, (address, _) in _PROGRAMS.items():
-            book.add(name, address)
+        for program in PROGRAMS:
+            book.add(program.name, program.address)
         for name, written in _WELL_KNOWN.items():
             book.add(name, Pubkey.from_string(written))
         book.add("authority", authority.pubkey())

@@ -30,6 +30,9 @@ def run(
     keyword: Annotated[
         str | None, typer.Option("-k", help="Only scenarios whose name matches, as in pytest.")
     ] = None,
+    programs: Annotated[
+        str, typer.Option(help="Which ELFs run: `committed`, `fetched` or a folder with ELFs.")
+    ] = "committed",
     exit_first: Annotated[bool, typer.Option("-x", help="Stop at the first failure.")] = False,
 ) -> None:
     """Play a suite: real mints, reveals and buybacks, judged independently.
@@ -40,6 +43,7 @@ def run(
         harness run
         harness run flow --seed 7 -k sell
         harness run --config my-machine/config.json
+        harness run all --programs fetched
     """
     from harness.run.runner import RunRequest, play
 
@@ -54,6 +58,7 @@ def run(
             runs=runs,
             candy_config=config,
             testbed_settings=testbed,
+            programs=programs,
             keyword=keyword,
             exit_first=exit_first,
         )

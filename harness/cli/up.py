@@ -31,6 +31,9 @@ def up(
     testbed: Annotated[
         Path | None, typer.Option(help="A testbed.toml with treasury, rate and prices.")
     ] = None,
+    programs: Annotated[
+        str, typer.Option(help="Which ELFs run: `committed`, `fetched` or a folder with ELFs.")
+    ] = "committed",
     wallets: Annotated[
         int, typer.Option(min=0, max=_WALLETS_MAX, help="Funded wallets to make.")
     ] = 5,
@@ -56,7 +59,7 @@ def up(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     folder = new_run_folder(runs, datetime.now(UTC))
-    options = RunOptions(seed, folder, config or DEFAULT_PATH, testbed)
+    options = RunOptions(seed, folder, config or DEFAULT_PATH, testbed, programs)
     with ExitStack() as stack:
         with console.status("starting ..."):
             session = RunSession(options)

@@ -30,6 +30,7 @@ from harness.errors import (
     StartError,
     UsageError,
 )
+from harness.programs.sets import COMMITTED, ProgramSet, open_set
 from harness.run.folder import merge_journals, new_run_folder, write_json
 from harness.run.progress import Progress
 from harness.settings import read_settings
@@ -49,6 +50,7 @@ class RunRequest:
     runs: Path
     candy_config: Path | None = None
     testbed_settings: Path | None = None
+    programs: str = COMMITTED
     keyword: str | None = None
     exit_first: bool = False
     pytest_arguments: tuple[str, ...] = ()
@@ -89,6 +91,7 @@ def play(request: RunRequest) -> tuple[int, Path]:
     read_settings(request.testbed_settings)
     if request.candy_config is not None:
         read_candy_config(request.candy_config)
+    programs = open_set(request.programs)
     started = datetime.now(UTC)
     folder = new_run_folder(request.runs, started)
     progress = Progress()
@@ -96,6 +99,7 @@ def play(request: RunRequest) -> tuple[int, Path]:
         *selection,
         "--seed", request.seed,
         "--run-folder", str(folder),
+        "--programs", request.programs,
         "--junitxml", str(folder / "junit.xml"),
         "-o", "junit_family=xunit1",
         "--rootdir", str(SCENARIOS.parent),
@@ -120,7 +124,7 @@ def play(request: RunRequest) -> tuple[int, Path]:
         shutil.rmtree(folder)
         raise UsageError(f"-k {request.keyword!r} selects no scenario of suite {request.suite}")
     merge_journals(folder)
-    write_json(folder / "run.json", _facts(request, started, progress, code))
+    write_json(folder / "run.json", _facts(request, programs, started, progress, code))
     from harness.report import render  # its libraries would delay the first scenario
 
     report = render(folder)
@@ -160,6 +164,7 @@ def _command(request: RunRequest) -> str:
     for option, value in (
         ("--config", request.candy_config),
         ("--testbed", request.testbed_settings),
+        ("--programs", None if request.programs == COMMITTED else request.programs),
         ("-k", request.keyword),
     ):
         if value is not None:
@@ -168,7 +173,7 @@ def _command(request: RunRequest) -> str:
 
 
 def _facts(
-    request: RunRequest, started: datetime, progress: Progress, code: int
+    request: RunRequest, programs: ProgramSet, started: datetime, progress: Progress, code: int
 ) -> dict[str, object]:
     """What was run, where and how it ended; goes to run.json and the report's foot."""
     versions = {
@@ -185,6 +190,7 @@ def _facts(
         "ledger": "embedded",
         "database": "embedded",
         "backend": "reference",
+        "programs": {"choice": programs.choice, "sha256": programs.checksums()},
         "versions": {"python": platform.python_version(), **versions},
         "verdicts": dict(progress.verdicts),
         "seconds": {name: round(seconds, 3) for name, seconds in progress.seconds.items()},

@@ -14,6 +14,7 @@ from pathlib import Path
 from harness.backend_server import prepare_database
 from harness.candy_config import DEFAULT_PATH, read_candy_config
 from harness.database import EmbeddedPostgres
+from harness.programs.sets import COMMITTED, open_set
 from harness.run.folder import journal_path
 from harness.seeds import Seed
 from harness.settings import read_settings
@@ -30,6 +31,7 @@ class RunOptions:
     folder: Path
     candy_config: Path = DEFAULT_PATH
     testbed_settings: Path | None = None
+    programs: str = COMMITTED
 
 
 class RunSession:
@@ -40,6 +42,7 @@ class RunSession:
         self.worker = worker
         self.config = read_candy_config(options.candy_config)
         self.settings = read_settings(options.testbed_settings)
+        self.programs = open_set(options.programs)
         self._stack = ExitStack()
         self._server: EmbeddedPostgres | None = None
         self._opened = 0
@@ -83,6 +86,7 @@ class RunSession:
                 story=story,
                 rpc_port=rpc_port,
                 backend_port=backend_port,
+                programs=self.programs,
             ) as testbed:
                 yield testbed
         finally:

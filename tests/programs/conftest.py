@@ -15,6 +15,7 @@ from solders.pubkey import Pubkey
 from harness.candy_config import read_candy_config
 from harness.deployment import Deployment, deploy
 from harness.ledger.embedded import EmbeddedLedger
+from harness.programs.sets import open_set
 from harness.seeds import Seed
 from harness.submission import Submission, sign, submit
 from harness.testbed import program_images
@@ -95,10 +96,11 @@ class Economy:
 
 
 @pytest.fixture
-def economy() -> Iterator[Economy]:
+def economy(pytestconfig: pytest.Config) -> Iterator[Economy]:
     seed = Seed("tests/programs")
     authority = seed.keypair("authority")
-    with EmbeddedLedger.start(programs=program_images(authority.pubkey())) as ledger:
+    images = program_images(authority.pubkey(), open_set(pytestconfig.getoption("--programs")))
+    with EmbeddedLedger.start(programs=images) as ledger:
         made = Economy(
             ledger, ledger.client(), authority, seed.keypair("treasury"), seed.keypair("user")
         )
