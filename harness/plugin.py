@@ -38,6 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--seed", default=DEFAULT_SEED, help="seed of the run (default: %(default)s)")
     group.addoption("--candy-config", type=Path, help="sugar config.json (default: the guide's)")
     group.addoption("--testbed-settings", type=Path, help="testbed.toml with treasury and prices")
+    group.addoption("--ledger", default="embedded", help="embedded, validator or an RPC URL")
+    group.addoption("--database", default="embedded", help="embedded, container or a URL")
     group.addoption(
         "--programs", default="committed", help="committed, fetched or a folder with ELFs"
     )
@@ -83,6 +85,8 @@ def run_session(
             candy_config=config.getoption("--candy-config") or DEFAULT_PATH,
             testbed_settings=config.getoption("--testbed-settings"),
             programs=config.getoption("--programs"),
+            ledger=config.getoption("--ledger"),
+            database=config.getoption("--database"),
         ),
         worker=getattr(config, "workerinput", {}).get("workerid", "main"),
     )
@@ -158,6 +162,19 @@ def _failed(item: pytest.Item, message: str, bed: Testbed) -> dict[str, str]:
     }
 
 
+def places(ledger: str, database: str) -> list[str]:
+    """The options that choose where a run plays, without the defaults. A URL may hold a password
+    or a key, so only its kind is told: the words say which variable to put it into."""
+    words = []
+    for option, chosen, variable in (
+        ("--ledger", ledger, "SOLANA_RPC_URL"),
+        ("--database", database, "DATABASE_URL"),
+    ):
+        if chosen != "embedded":
+            words += [option, variable if "://" in chosen else chosen]
+    return words
+
+
 def replay_command(config: pytest.Config, test: str) -> str:
     """The one command that plays a scenario again."""
     words = ["harness", "run", "all", "--seed", str(config.getoption("--seed")), "-k", test]
@@ -166,4 +183,5 @@ def replay_command(config: pytest.Config, test: str) -> str:
             words += [option, str(config.getoption(chosen))]
     if config.getoption("--programs") != "committed":
         words += ["--programs", config.getoption("--programs")]
+    words += places(config.getoption("--ledger"), config.getoption("--database"))
     return shlex.join(words)

@@ -24,6 +24,7 @@ from solders.message import Message
 from solders.rpc.errors import SendTransactionPreflightFailureMessage
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
+from solders.transaction_status import TransactionConfirmationStatus
 
 from harness.clock import Clock
 from harness.receipt import Fault, Receipt, fault_from, read_receipt
@@ -32,6 +33,11 @@ COMPUTE_UNITS_LIMIT = 800_000  # the guide's setting for mints and buybacks
 _POLL_SECONDS = 0.4
 _POLLS_MAX = 400  # 160 s: longer than any blockhash lives
 _READS_MAX = 20
+# A transaction that is only processed can still be dropped with its fork.
+_SEEN_BY_ALL = (
+    TransactionConfirmationStatus.Confirmed,
+    TransactionConfirmationStatus.Finalized,
+)
 
 
 class Outcome(StrEnum):
@@ -101,7 +107,7 @@ def settle(
     signature = transaction.signatures[0]
     for _ in range(_POLLS_MAX):
         status = client.get_signature_statuses([signature]).value[0]
-        if status is not None and status.confirmation_status is not None:
+        if status is not None and status.confirmation_status in _SEEN_BY_ALL:
             return _landed(client, clock, transaction)
         if client.get_block_height(Confirmed).value > last_valid_block_height:
             break
@@ -114,14 +120,22 @@ def settle(
 
 
 def _landed(client: Client, clock: Clock, transaction: VersionedTransaction) -> Submission:
-    for _ in range(_READS_MAX):
-        receipt = read_receipt(client, transaction.signatures[0])
-        if receipt is not None:
-            outcome = Outcome.LANDED if receipt.fault is None else Outcome.FAILED
-            return Submission(transaction, outcome, receipt.fault, receipt.logs, receipt)
-        clock.sleep(_POLL_SECONDS)
+    receipt = await_receipt(client, clock, transaction.signatures[0])
+    if receipt is not None:
+        outcome = Outcome.LANDED if receipt.fault is None else Outcome.FAILED
+        return Submission(transaction, outcome, receipt.fault, receipt.logs, receipt)
     fault = Fault("Unknown", "has a status on the ledger, but the ledger does not show it")
     return Submission(transaction, Outcome.UNKNOWN, fault, (), None)
+
+
+def await_receipt(client: Client, clock: Clock, signature: Signature) -> Receipt | None:
+    """The receipt of a transaction that is said to have landed; None if it does not appear."""
+    for _ in range(_READS_MAX):
+        receipt = read_receipt(client, signature)
+        if receipt is not None:
+            return receipt
+        clock.sleep(_POLL_SECONDS)
+    return None
 
 
 def _refused(transaction: VersionedTransaction, error: RPCException) -> Submission:

@@ -25,19 +25,26 @@ from harness.backend_server import BackendServer, serve_reference_backend
 from harness.candy_config import CandyConfig
 from harness.checks import JUDGES, Evidence, Judgement, gather
 from harness.checks.evidence import Machine
-from harness.clock import Clock, VirtualClock
+from harness.clock import Clock
 from harness.deployment import Deployment, deploy
 from harness.journal import Journal
-from harness.ledger.embedded import START, EmbeddedLedger
-from harness.ledger.protocol import Ledger, ProgramImage
+from harness.ledger.preloaded import program_images
+from harness.ledger.protocol import Ledger
+from harness.ledger.sources import EmbeddedSource, LedgerSource
 from harness.players.api import BackendApi
 from harness.players.operator import Operator
 from harness.players.player import Nft, Player
-from harness.programs.sets import PROGRAMS, ProgramSet, open_set
-from harness.receipt import read_receipt, redacted_logs
+from harness.programs.sets import PROGRAMS, ProgramSet
+from harness.receipt import redacted_logs
 from harness.seeds import Seed
 from harness.settings import PROMISED_ODDS, TestbedSettings
-from harness.submission import COMPUTE_UNITS_LIMIT, Submission, sign, submit
+from harness.submission import (
+    COMPUTE_UNITS_LIMIT,
+    Submission,
+    await_receipt,
+    sign,
+    submit,
+)
 from programs.addresses import associated_token_address
 from programs.token_metadata import client as token_metadata
 
@@ -163,7 +170,7 @@ class Testbed:
         if signature in self._recorded:
             return
         self._recorded.add(signature)
-        receipt = read_receipt(self.client, signature)
+        receipt = await_receipt(self.client, self.clock, signature)
         if receipt is None:
             self.journal.write(
                 "transaction", actor="backend", action=action, outcome="unknown", nft=nft,
@@ -241,21 +248,6 @@ class Testbed:
         return judgements
 
 
-def program_images(
-    upgrade_authority: Pubkey, programs: ProgramSet | None = None
-) -> list[ProgramImage]:
-    """The programs that every testbed starts with. Only the buyback can be upgraded."""
-    elves = (programs or open_set()).elves
-    return [
-        ProgramImage(
-            address=program.address,
-            elf=elves[program.name],
-            upgrade_authority=upgrade_authority if program.name == "buyback" else None,
-        )
-        for program in PROGRAMS
-    ]
-
-
 @contextmanager
 def open_testbed(
     *,
@@ -263,6 +255,9 @@ def open_testbed(
     settings: TestbedSettings,
     config: CandyConfig,
     database_url: str,
+    ledger_source: LedgerSource | None = None,
+    run_seed: Seed | None = None,
+    log_folder: Path | None = None,
     journal_path: Path,
     scenario: str,
     title: str = "",
@@ -271,17 +266,24 @@ def open_testbed(
     backend_port: int = 0,
     programs: ProgramSet | None = None,
 ) -> Iterator[Testbed]:
-    """Bring a whole testbed up on the embedded ledger; take it down on leaving.
+    """Bring a whole testbed up; take it down on leaving.
 
-    `database_url` names an empty, migrated and seeded database of this testbed's own.
+    `database_url` names an empty, migrated and seeded database of this testbed's own. The ledger
+    is an embedded one unless `ledger_source` says otherwise; what it logs goes to `log_folder`.
     Raises StartError if any part will not start.
     """
     with ExitStack() as stack:
-        clock = VirtualClock(START)
-        authority, treasury = seed.keypair("authority"), seed.keypair("treasury")
+        source = ledger_source or EmbeddedSource()
+        clock = source.new_clock()
+        authority = source.authority(run_seed or seed, seed)
+        treasury = seed.keypair("treasury")
         ledger = stack.enter_context(
-            EmbeddedLedger.start(
-                clock=clock, programs=program_images(authority.pubkey(), programs), port=rpc_port
+            source.open(
+                clock=clock,
+                images=program_images(authority.pubkey(), programs),
+                scenario=seed,
+                log=(log_folder or journal_path.parent) / f"{journal_path.stem}.ledger.log",
+                rpc_port=rpc_port,
             )
         )
         client = ledger.client()

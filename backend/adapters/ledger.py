@@ -22,6 +22,7 @@ from solders.pubkey import Pubkey
 from solders.rpc.errors import SendTransactionPreflightFailureMessage
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
+from solders.transaction_status import TransactionConfirmationStatus
 
 from backend.adapters.clock import Clock
 from backend.domain.errors import LedgerUnavailable
@@ -29,6 +30,11 @@ from programs.buyback import client as buyback
 
 _POLL_SECONDS = 0.5
 _POLLS_MAX = 240  # two minutes: longer than a blockhash lives
+# A transaction that is only processed can still be dropped with its fork.
+_SEEN_BY_ALL = (
+    TransactionConfirmationStatus.Confirmed,
+    TransactionConfirmationStatus.Finalized,
+)
 _CUSTOM_ERROR = re.compile(r"custom program error: 0x([0-9a-f]+)")
 
 
@@ -94,9 +100,9 @@ class Ledger:
                 status = self._client.get_signature_statuses(
                     [signature], search_transaction_history=True
                 ).value[0]
-                if status is not None:
+                if status is not None and status.confirmation_status in _SEEN_BY_ALL:
                     return Outcome(Fate.LANDED if status.err is None else Fate.FAILED)
-                if height > last_valid_block_height:
+                if status is None and height > last_valid_block_height:
                     return Outcome(Fate.FAILED)
             except (SolanaRpcException, RPCException):
                 pass

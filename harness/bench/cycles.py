@@ -21,8 +21,8 @@ from harness.errors import HarnessError
 from harness.ledger.embedded import EmbeddedLedger
 from harness.ledger.embedded.chain import FAUCET_LAMPORTS, Chain
 from harness.ledger.embedded.machine import add_program, add_wallet, new_machine
+from harness.ledger.preloaded import program_images
 from harness.run.session import RunOptions, RunSession
-from harness.testbed import program_images
 
 EARLY_CYCLE = 10
 _WINDOW = 50  # cycles around each point, for a steady median

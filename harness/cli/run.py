@@ -26,6 +26,12 @@ def run(
     testbed: Annotated[
         Path | None, typer.Option(help="A testbed.toml with treasury, rate and prices.")
     ] = None,
+    ledger: Annotated[
+        str, typer.Option(help="embedded, validator (a container) or an RPC URL.")
+    ] = "embedded",
+    database: Annotated[
+        str, typer.Option(help="embedded, container or a URL of Postgres.")
+    ] = "embedded",
     runs: Annotated[Path, typer.Option(help="Folder for the results of runs.")] = Path("runs"),
     keyword: Annotated[
         str | None, typer.Option("-k", help="Only scenarios whose name matches, as in pytest.")
@@ -44,6 +50,7 @@ def run(
         harness run flow --seed 7 -k sell
         harness run --config my-machine/config.json
         harness run all --programs fetched
+        harness run --ledger validator --database container
     """
     from harness.run.runner import RunRequest, play
 
@@ -59,6 +66,8 @@ def run(
             candy_config=config,
             testbed_settings=testbed,
             programs=programs,
+            ledger=ledger,
+            database=database,
             keyword=keyword,
             exit_first=exit_first,
         )

@@ -72,6 +72,16 @@ class UrlDatabase:
         finally:
             self._connection.close()
 
+    def reconnect(self) -> None:
+        """Connect anew, after the server was restarted. Raises StartError."""
+        self._connection.close()
+        self._connection = self._connect()
+
+    def abandon(self) -> None:
+        """Disconnect and leave everything: for a server that goes away as a whole."""
+        self._made.clear()
+        self._connection.close()
+
     def _full(self, name: str) -> str:
         return f"{self._run}_{name}"
 
@@ -80,6 +90,7 @@ class UrlDatabase:
             return psycopg.connect(
                 self._url.geturl(),
                 autocommit=True,
+                client_encoding="utf8",
                 connect_timeout=_CONNECT_SECONDS_MAX,
                 application_name=self._run,
             )

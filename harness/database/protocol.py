@@ -13,7 +13,7 @@ class Database(Protocol):
     """A Postgres server that databases can be made on."""
 
     kind: str
-    """`embedded` or `url`; for reports."""
+    """`embedded`, `container` or `url`; for reports."""
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Make a database, as a copy of one made here before if `template` names it.

@@ -16,7 +16,8 @@ def create_database(name: str, template: str | None, server_version: int) -> sql
     180006 for 18.6. Raises ValueError for a name that would need quoting."""
     statement = sql.SQL("CREATE DATABASE {}").format(_identifier(name))
     if template is None:
-        return statement
+        # A server may have been set up without a locale and give its databases no encoding.
+        return statement + sql.SQL(" TEMPLATE template0 ENCODING 'UTF8'")
     statement += sql.SQL(" TEMPLATE {}").format(_identifier(template))
     if server_version >= _FILE_COPY_VERSION:
         # A copy of files is faster than WAL-logging each page, for a database this small.

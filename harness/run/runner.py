@@ -22,6 +22,7 @@ import pytest
 
 import scenarios
 from harness.candy_config import read_candy_config
+from harness.database.sources import check_database
 from harness.errors import (
     EXIT_ENVIRONMENT,
     EXIT_FAILED,
@@ -30,6 +31,8 @@ from harness.errors import (
     StartError,
     UsageError,
 )
+from harness.ledger.sources import ledger_source
+from harness.plugin import places
 from harness.programs.sets import COMMITTED, ProgramSet, open_set
 from harness.run.folder import merge_journals, new_run_folder, write_json
 from harness.run.progress import Progress
@@ -51,6 +54,8 @@ class RunRequest:
     candy_config: Path | None = None
     testbed_settings: Path | None = None
     programs: str = COMMITTED
+    ledger: str = "embedded"
+    database: str = "embedded"
     keyword: str | None = None
     exit_first: bool = False
     pytest_arguments: tuple[str, ...] = ()
@@ -92,12 +97,16 @@ def play(request: RunRequest) -> tuple[int, Path]:
     if request.candy_config is not None:
         read_candy_config(request.candy_config)
     programs = open_set(request.programs)
+    ledger_source(request.ledger)
+    check_database(request.database)
     started = datetime.now(UTC)
     folder = new_run_folder(request.runs, started)
     progress = Progress()
     arguments = [
         *selection,
         "--seed", request.seed,
+        "--ledger", request.ledger,
+        "--database", request.database,
         "--run-folder", str(folder),
         "--programs", request.programs,
         "--junitxml", str(folder / "junit.xml"),
@@ -169,6 +178,7 @@ def _command(request: RunRequest) -> str:
     ):
         if value is not None:
             words += [option, str(value)]
+    words += places(request.ledger, request.database)
     return shlex.join(words)
 
 
@@ -187,8 +197,8 @@ def _facts(
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "exit_code": code,
-        "ledger": "embedded",
-        "database": "embedded",
+        "ledger": ledger_source(request.ledger).kind,
+        "database": "url" if "://" in request.database else request.database.partition("=")[0],
         "backend": "reference",
         "programs": {"choice": programs.choice, "sha256": programs.checksums()},
         "versions": {"python": platform.python_version(), **versions},

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from harness.backend_server import prepare_database
 from harness.candy_config import DEFAULT_PATH, read_candy_config
-from harness.database import EmbeddedPostgres
+from harness.database import Database
+from harness.database.sources import check_database, open_database
+from harness.ledger.sources import ledger_source
 from harness.programs.sets import COMMITTED, open_set
 from harness.run.folder import journal_path
 from harness.seeds import Seed
@@ -32,6 +34,10 @@ class RunOptions:
     candy_config: Path = DEFAULT_PATH
     testbed_settings: Path | None = None
     programs: str = COMMITTED
+    #: embedded, validator or an RPC URL; see `harness.ledger.sources`.
+    ledger: str = "embedded"
+    #: embedded, container or a URL; see `harness.database.sources`.
+    database: str = "embedded"
 
 
 class RunSession:
@@ -43,17 +49,21 @@ class RunSession:
         self.config = read_candy_config(options.candy_config)
         self.settings = read_settings(options.testbed_settings)
         self.programs = open_set(options.programs)
+        self.ledger_source = ledger_source(options.ledger)
+        check_database(options.database)
         self._stack = ExitStack()
-        self._server: EmbeddedPostgres | None = None
+        self._server: Database | None = None
         self._opened = 0
 
     def close(self) -> None:
         self._stack.close()
 
-    def _database_server(self) -> EmbeddedPostgres:
+    def database_server(self) -> Database:
+        """The server that all testbeds of this run have their databases on; started when needed."""
         if self._server is None:
             log = self.options.folder / "logs" / f"postgres-{self.worker}.log"
-            server = self._stack.enter_context(EmbeddedPostgres.start(log=log))
+            server = open_database(self.options.database, log)
+            self._stack.callback(server.close)
             prepare_database(server.create_database(_TEMPLATE))
             self._server = server
         return self._server
@@ -70,7 +80,7 @@ class RunSession:
         backend_port: int = 0,
     ) -> Iterator[Testbed]:
         """A fresh testbed for one scenario, seeded by the run's seed and the scenario's name."""
-        server = self._database_server()
+        server = self.database_server()
         self._opened += 1
         database = f"scenario_{self._opened}"
         url = server.create_database(database, template=_TEMPLATE)
@@ -80,6 +90,9 @@ class RunSession:
                 settings=self.settings.replace(**(changes or {})),
                 config=self.config,
                 database_url=url,
+                ledger_source=self.ledger_source,
+                run_seed=Seed(self.options.seed),
+                log_folder=self.options.folder / "logs",
                 journal_path=journal_path(self.options.folder, scenario),
                 scenario=scenario,
                 title=title,

@@ -15,10 +15,10 @@ from solders.pubkey import Pubkey
 from harness.candy_config import read_candy_config
 from harness.deployment import Deployment, deploy
 from harness.ledger.embedded import EmbeddedLedger
+from harness.ledger.preloaded import program_images
 from harness.programs.sets import open_set
 from harness.seeds import Seed
 from harness.submission import Submission, sign, submit
-from harness.testbed import program_images
 from programs.candy_guard import client as candy_guard
 from programs.token_metadata import client as token_metadata
 
