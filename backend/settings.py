@@ -42,6 +42,8 @@ class Settings(BaseSettings):
 
     solana_rpc_url: str = "http://127.0.0.1:8899"
     buyback_program_id: str
+    #: Which of the program's configurations is in use; an upgrade can bring a new one.
+    buyback_config_version: int = Field(default=1, ge=0, le=255)
     collection_mint: str
     candy_machine_id: str
     #: Buyback treasury, as an array of bytes.

@@ -80,6 +80,7 @@ def serve_reference_backend(
         database_url=SecretStr(database_url),
         solana_rpc_url=ledger.rpc_url,
         buyback_program_id=str(deployment.buyback_program),
+        buyback_config_version=deployment.buyback_config_version,
         collection_mint=str(deployment.collection_mint),
         candy_machine_id=str(deployment.candy_machine),
         admin_wallet_private_key=SecretStr(treasury_array),

@@ -41,6 +41,7 @@ class Deployment:
     buyback_program: Pubkey
     buyback_config: Pubkey
     machine: MintAccounts
+    buyback_config_version: int = buyback.CONFIG_VERSION
 
 
 def deploy(
@@ -53,6 +54,7 @@ def deploy(
     items_available: int,
     submit: Submit,
     rent_lamports: RentExemption,
+    buyback_config_version: int = buyback.CONFIG_VERSION,
 ) -> Deployment:
     """Set everything up. Raises StartError with the program's last log lines."""
 
@@ -130,6 +132,7 @@ def deploy(
                 treasury=treasury,
                 collection_mint=collection.pubkey(),
                 min_treasury_balance=min_treasury_lamports,
+                version=buyback_config_version,
             )
         ],
     )
@@ -141,7 +144,8 @@ def deploy(
         candy_machine=machine.pubkey(),
         candy_guard=guard,
         buyback_program=buyback.PROGRAM_ID,
-        buyback_config=buyback.config_address(),
+        buyback_config=buyback.config_address(buyback_config_version),
+        buyback_config_version=buyback_config_version,
         machine=candy_guard.MintAccounts(
             machine=machine.pubkey(),
             guard=guard,

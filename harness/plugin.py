@@ -39,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--candy-config", type=Path, help="sugar config.json (default: the guide's)")
     group.addoption("--testbed-settings", type=Path, help="testbed.toml with treasury and prices")
     group.addoption("--ledger", default="embedded", help="embedded, validator or an RPC URL")
+    group.addoption("--wallet", type=Path, help="key file that pays on a ledger behind a URL")
     group.addoption("--database", default="embedded", help="embedded, container or a URL")
     group.addoption(
         "--programs", default="committed", help="committed, fetched or a folder with ELFs"
@@ -86,6 +87,7 @@ def run_session(
             testbed_settings=config.getoption("--testbed-settings"),
             programs=config.getoption("--programs"),
             ledger=config.getoption("--ledger"),
+            wallet=config.getoption("--wallet"),
             database=config.getoption("--database"),
         ),
         worker=getattr(config, "workerinput", {}).get("workerid", "main"),

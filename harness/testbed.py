@@ -46,6 +46,7 @@ from harness.submission import (
     submit,
 )
 from programs.addresses import associated_token_address
+from programs.buyback import client as buyback
 from programs.token_metadata import client as token_metadata
 
 #: The box that the guide's machine sells.
@@ -81,6 +82,8 @@ class Testbed:
     treasury_key: Keypair
     min_treasury_lamports: int
     box_id: str = BOX_ID
+    #: Where this testbed's part of a shared ledger begins.
+    first_slot: int = 0
     players: list[Player] = field(default_factory=list)
     operator: Operator = field(init=False)
     _nfts: int = 0
@@ -231,6 +234,7 @@ class Testbed:
             engine=self.engine,
             log_text=self.backend.log_text(),
             secrets=self.backend.secrets,
+            first_slot=self.first_slot,
         )
 
     def judge(self) -> list[Judgement]:
@@ -256,7 +260,6 @@ def open_testbed(
     config: CandyConfig,
     database_url: str,
     ledger_source: LedgerSource | None = None,
-    run_seed: Seed | None = None,
     log_folder: Path | None = None,
     journal_path: Path,
     scenario: str,
@@ -275,18 +278,19 @@ def open_testbed(
     with ExitStack() as stack:
         source = ledger_source or EmbeddedSource()
         clock = source.new_clock()
-        authority = source.authority(run_seed or seed, seed)
-        treasury = seed.keypair("treasury")
+        keys = source.keys(seed)
+        authority, treasury = source.authority(keys), keys.keypair("treasury")
         ledger = stack.enter_context(
             source.open(
                 clock=clock,
                 images=program_images(authority.pubkey(), programs),
-                scenario=seed,
+                scenario=keys,
                 log=(log_folder or journal_path.parent) / f"{journal_path.stem}.ledger.log",
                 rpc_port=rpc_port,
             )
         )
         client = ledger.client()
+        first_slot = client.get_slot(Confirmed).value if source.shared else 0
         book = AddressBook()
         for program in PROGRAMS:
             book.add(program.name, program.address)
@@ -329,13 +333,14 @@ def open_testbed(
 
         deployment = deploy(
             config,
-            seed=seed,
+            seed=keys,
             authority=authority,
             treasury=treasury.pubkey(),
             min_treasury_lamports=settings.min_treasury_lamports,
             items_available=items,
             submit=operator_submit,
             rent_lamports=lambda size: client.get_minimum_balance_for_rent_exemption(size).value,
+            buyback_config_version=_config_version(client, source),
         )
         for name in ("candy_machine", "candy_guard", "collection_mint", "buyback_config"):
             book.add(f"the {name.replace('_', ' ')}", getattr(deployment, name))
@@ -360,7 +365,7 @@ def open_testbed(
         engine = create_engine(database_url)
         stack.callback(engine.dispose)
         bed = Testbed(
-            seed=seed,
+            seed=keys,
             settings=settings,
             config=config,
             clock=clock,
@@ -375,6 +380,16 @@ def open_testbed(
             authority_key=authority,
             treasury_key=treasury,
             min_treasury_lamports=settings.min_treasury_lamports,
+            first_slot=first_slot,
         )
         bed.record_treasury("the treasury was funded")
         yield bed
+
+
+def _config_version(client: Client, source: LedgerSource) -> int:
+    """The buyback configuration to make: on a shared ledger one that nobody has."""
+    if not source.shared:
+        return buyback.CONFIG_VERSION
+    from harness.ledger.cluster import free_config_version
+
+    return free_config_version(client)

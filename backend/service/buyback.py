@@ -98,7 +98,8 @@ class BuybackService:
         self._treasury = settings.treasury()
         self._program = Pubkey.from_string(settings.buyback_program_id)
         self._collection = Pubkey.from_string(settings.collection_mint)
-        self._config = buyback.config_address(program_id=self._program)
+        self._version = settings.buyback_config_version
+        self._config = buyback.config_address(self._version, self._program)
 
     def status(self) -> Status:
         """Whether buybacks are on and what the treasury holds."""
@@ -201,6 +202,7 @@ class BuybackService:
             mint=mint,
             collection_mint=self._collection,
             amount=lamports,
+            version=self._version,
             program_id=self._program,
         )
         blockhash, last_height = self._ledger.latest_blockhash()

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, text
 
 from harness.address_book import AddressBook
 from harness.candy_config import LAMPORTS_PER_SOL
+from harness.checks.order import in_order
 from harness.errors import HarnessError
 from harness.receipt import Receipt, read_receipt
 from harness.settings import TestbedSettings
@@ -110,8 +111,12 @@ def gather(
     engine: Engine | None,
     log_text: str,
     secrets: tuple[str, ...],
+    first_slot: int = 0,
 ) -> Evidence:
-    """Read ledger and database. `engine` is None where a foreign backend hides its database."""
+    """Read ledger and database. `engine` is None where a foreign backend hides its database.
+
+    What was on the ledger before `first_slot` is none of this run's doing and is left out.
+    """
     watched = list(book.named("player-").values()) + list(book.named("nft-").values())
     watched += [*book.named("authority").values(), machine.candy_machine, machine.treasury]
     return Evidence(
@@ -119,7 +124,7 @@ def gather(
         book=book,
         settings=settings,
         machine=machine,
-        receipts=read_receipts(client, watched),
+        receipts=read_receipts(client, watched, first_slot),
         user_skins=() if engine is None else read_user_skins(engine),
         buyback_records=() if engine is None else read_buyback_records(engine),
         log_text=log_text,
@@ -127,7 +132,9 @@ def gather(
     )
 
 
-def read_receipts(client: Client, addresses: list[Pubkey]) -> tuple[Receipt, ...]:
+def read_receipts(
+    client: Client, addresses: list[Pubkey], first_slot: int = 0
+) -> tuple[Receipt, ...]:
     """Every transaction of the ledger's history that touches one of the addresses, in order."""
     slots: dict[Signature, int] = {}
     for address in dict.fromkeys(addresses):
@@ -136,12 +143,14 @@ def read_receipts(client: Client, addresses: list[Pubkey]) -> tuple[Receipt, ...
             page = client.get_signatures_for_address(
                 address, before=before, limit=_PAGE, commitment=Confirmed
             ).value
-            slots.update((entry.signature, entry.slot) for entry in page)
-            if len(page) < _PAGE:
+            slots.update(
+                (entry.signature, entry.slot) for entry in page if entry.slot >= first_slot
+            )
+            if len(page) < _PAGE or page[-1].slot < first_slot:
                 break
             before = page[-1].signature
     receipts = []
-    for signature in sorted(slots, key=lambda one: (slots[one], str(one))):
+    for signature in in_order(client, slots):
         receipt = read_receipt(client, signature)
         if receipt is None:
             raise HarnessError(

@@ -29,6 +29,9 @@ def run(
     ledger: Annotated[
         str, typer.Option(help="embedded, validator (a container) or an RPC URL.")
     ] = "embedded",
+    wallet: Annotated[
+        Path | None, typer.Option(help="Key file that pays and deploys where --ledger is a URL.")
+    ] = None,
     database: Annotated[
         str, typer.Option(help="embedded, container or a URL of Postgres.")
     ] = "embedded",
@@ -67,6 +70,7 @@ def run(
             testbed_settings=testbed,
             programs=programs,
             ledger=ledger,
+            wallet=wallet,
             database=database,
             keyword=keyword,
             exit_first=exit_first,

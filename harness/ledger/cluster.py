@@ -6,6 +6,8 @@ takes it away after the match.
 
 from __future__ import annotations
 
+import json
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -21,15 +23,25 @@ from solders.pubkey import Pubkey
 
 from harness.clock import Clock, SystemClock
 from harness.errors import StartError, UsageError
+from harness.ledger.bank import Bank
 from harness.ledger.protocol import ProgramImage
+from harness.ledger.upload import Uploader
 from harness.programs.sets import PROGRAMS
 from harness.seeds import Seed
+from programs.addresses import program_data_address
+from programs.buyback import client as buyback
+from programs.loader.client import ProgramData
 
 _TIMEOUT_SECONDS = 30.0
 _AIRDROP_TRIES_MAX = 8
 _AIRDROP_WAIT_SECONDS_MAX = 20.0
 _POLL_SECONDS = 0.4
 _POLLS_MAX = 100
+_ACCOUNTS_PER_CALL = 100  # the most that getMultipleAccounts takes
+_VERSIONS = 256
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_AUTHORITY_SENTENCE = "mystery-box testbed: authority on shared ledgers of one machine"
+_DEPLOY_LAMPORTS = 10 * 10**9
 
 
 class ClusterLedger:
@@ -37,11 +49,13 @@ class ClusterLedger:
 
     kind = "cluster"
 
-    def __init__(self, url: str, clock: Clock | None = None) -> None:
+    def __init__(self, url: str, clock: Clock | None = None, wallet: Keypair | None = None) -> None:
+        """`wallet` pays for `fund`; without one the faucet does."""
         self.rpc_url = url
         self.ws_url = websocket_url(url)
         self.clock: Clock = clock or SystemClock()
         self._client = self.client()
+        self._wallet = wallet
 
     def client(self) -> Client:
         return Client(self.rpc_url, timeout=_TIMEOUT_SECONDS)
@@ -50,7 +64,13 @@ class ClusterLedger:
         return AsyncClient(self.rpc_url, timeout=_TIMEOUT_SECONDS)
 
     def fund(self, address: Pubkey, lamports: int) -> None:
-        """Ask the cluster's faucet. It refuses now and then; asked again, up to a limit."""
+        if self._wallet is None:
+            self._ask_faucet(address, lamports)
+        elif address != self._wallet.pubkey():
+            Bank(self._client, self.clock, self._wallet).pay(address, lamports)
+
+    def _ask_faucet(self, address: Pubkey, lamports: int) -> None:
+        """A faucet refuses now and then; asked again, up to a limit."""
         before = self._client.get_balance(address, Confirmed).value
         reason = "no answer"
         for attempt in range(_AIRDROP_TRIES_MAX):
@@ -66,7 +86,8 @@ class ClusterLedger:
                 self.clock.sleep(_POLL_SECONDS)
             reason = "its transaction did not land"
         raise StartError(
-            f"the faucet behind {place(self.rpc_url)} did not give {lamports} lamports: {reason}"
+            f"the faucet behind {place(self.rpc_url)} did not give {lamports} lamports ({reason}); "
+            "give a funded key with --wallet FILE"
         )
 
     def close(self) -> None:
@@ -83,18 +104,32 @@ class ClusterSource:
     """One ledger for all scenarios of a run; each has its own buyback configuration on it."""
 
     kind = "cluster"
+    shared = True
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, wallet: Path | None = None) -> None:
+        """Raises UsageError for a URL without a host or a file that is no key."""
         self._url = url
-        parts = urlsplit(url)
-        if not parts.hostname:
+        host = urlsplit(url).hostname
+        if not host:
             raise UsageError(f"--ledger {place(url)}: names no host")
+        self._wallet = None if wallet is None else read_key(wallet)
+        self._local = host in _LOOPBACK
 
     def new_clock(self) -> Clock:
         return SystemClock()
 
-    def authority(self, run: Seed, scenario: Seed) -> Keypair:
-        return run.keypair("authority")
+    def keys(self, scenario: Seed) -> Seed:
+        return scenario.child(secrets.token_hex(8))
+
+    def authority(self, scenario: Seed) -> Keypair:
+        if self._wallet is not None:
+            return self._wallet
+        if not self._local:
+            raise UsageError(
+                f"--ledger {place(self._url)}: is not this machine; give the key file that pays "
+                "and may upgrade the buyback program there with --wallet FILE"
+            )
+        return local_authority()
 
     def open(
         self,
@@ -107,29 +142,91 @@ class ClusterSource:
     ) -> ClusterLedger:
         if rpc_port:
             raise UsageError("--rpc-port: a ledger behind a URL has its own")
-        ledger = ClusterLedger(self._url, clock)
-        require_programs(ledger.client(), self._url)
+        ledger = ClusterLedger(self._url, clock, self._wallet)
+        require_answer(ledger.client(), self._url)
+        provide_programs(ledger, images, self.authority(scenario))
         return ledger
 
 
-def require_programs(client: Client, url: str) -> None:
-    """Raises StartError if the RPC does not answer or a program is not there."""
+def local_authority() -> Keypair:
+    """Who deploys on a shared ledger of this machine. Anybody can know the key; fund it nowhere
+    else."""
+    return Seed(_AUTHORITY_SENTENCE).keypair("authority")
+
+
+def require_answer(client: Client, url: str) -> None:
+    """Raises StartError if no Solana RPC answers."""
     try:
-        found = client.get_multiple_accounts(
-            [program.address for program in PROGRAMS], commitment=Confirmed
-        ).value
+        client.get_slot(Confirmed)
     except (SolanaRpcException, RPCException) as error:
         reason = str(error) or type(error.__cause__ or error).__name__
         raise StartError(f"no Solana RPC answers at {place(url)}: {reason[:200]}") from None
-    missing = [
-        program.name
-        for program, account in zip(PROGRAMS, found, strict=True)
+
+
+def provide_programs(
+    ledger: ClusterLedger, images: Sequence[ProgramImage], authority: Keypair
+) -> None:
+    """See that the programs are there; deploy the buyback program if it is the only one missing.
+
+    Raises StartError naming what is missing, or whose key is needed.
+    """
+    client = ledger.client()
+    addresses = [image.address for image in images]
+    found = client.get_multiple_accounts(addresses, commitment=Confirmed).value
+    missing = {
+        image.address: image
+        for image, account in zip(images, found, strict=True)
         if account is None or not account.executable
-    ]
+    }
+    ours = missing.pop(buyback.PROGRAM_ID, None)
     if missing:
+        names = ", ".join(one.name for one in PROGRAMS if one.address in missing)
         raise StartError(
-            f"the ledger at {place(url)} lacks {', '.join(missing)}; docs/docker.md says what to do"
+            f"the ledger at {place(ledger.rpc_url)} lacks {names}; docs/docker.md says what to do"
         )
+    if ours is not None:
+        ledger.fund(authority.pubkey(), _DEPLOY_LAMPORTS)
+        uploader = Uploader(client, ledger.clock, authority)
+        uploader.deploy(buyback.local_keypair(), ours.elf)
+    else:
+        _assert_upgradable(client, ledger.rpc_url, authority.pubkey())
+
+
+def _assert_upgradable(client: Client, url: str, authority: Pubkey) -> None:
+    """Only the upgrade authority may create a configuration."""
+    account = client.get_account_info(program_data_address(buyback.PROGRAM_ID), Confirmed).value
+    data = None if account is None else ProgramData.parse(bytes(account.data))
+    if data is None or data.upgrade_authority != authority:
+        raise StartError(
+            f"the buyback program at {place(url)} has another upgrade authority; give its key file "
+            "with --wallet FILE, or play against the backend that runs there: --backend URL"
+        )
+
+
+def free_config_version(client: Client) -> int:
+    """The first version of the buyback's configuration that nobody has made yet.
+
+    Raises StartError if all 256 are taken.
+    """
+    addresses = [buyback.config_address(version) for version in range(_VERSIONS)]
+    for start in range(buyback.CONFIG_VERSION, _VERSIONS, _ACCOUNTS_PER_CALL):
+        part = addresses[start : start + _ACCOUNTS_PER_CALL]
+        for number, account in enumerate(
+            client.get_multiple_accounts(part, commitment=Confirmed).value
+        ):
+            if account is None:
+                return start + number
+    raise StartError("all configurations of the buyback program are taken; start a fresh ledger")
+
+
+def read_key(path: Path) -> Keypair:
+    """A key file as `solana-keygen` writes it. Raises UsageError; shows nothing of the file."""
+    try:
+        return Keypair.from_bytes(bytes(json.loads(path.read_text(encoding="ascii"))))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, TypeError):
+        raise UsageError(f"{path}: is no key file (a JSON array of 64 numbers)") from None
 
 
 def websocket_url(url: str) -> str:

@@ -24,15 +24,24 @@ HELP = "embedded, validator (in a container; validator=IMAGE names another) or a
 
 
 class LedgerSource(Protocol):
-    """Opens the ledgers of a run. `kind` is embedded, validator or cluster."""
+    """Opens the ledgers of a run. `kind` is embedded, validator or cluster.
+
+    `shared` tells a ledger that has seen earlier runs: keys must be new there, and what was on it
+    before is none of this run's doing.
+    """
 
     kind: str
+    shared: bool
 
     def new_clock(self) -> Clock:
         """The clock of one scenario: virtual or the machine's."""
         ...
 
-    def authority(self, run: Seed, scenario: Seed) -> Keypair:
+    def keys(self, scenario: Seed) -> Seed:
+        """The seed of a scenario's keys: its own, or on a shared ledger one never used before."""
+        ...
+
+    def authority(self, scenario: Seed) -> Keypair:
         """The key that deploys, and may upgrade the buyback program."""
         ...
 
@@ -53,11 +62,15 @@ class EmbeddedSource:
     """A ledger in this process for each scenario."""
 
     kind = "embedded"
+    shared = False
 
     def new_clock(self) -> Clock:
         return VirtualClock(START)
 
-    def authority(self, run: Seed, scenario: Seed) -> Keypair:
+    def keys(self, scenario: Seed) -> Seed:
+        return scenario
+
+    def authority(self, scenario: Seed) -> Keypair:
         return scenario.keypair("authority")
 
     def open(
@@ -76,6 +89,7 @@ class ValidatorSource:
     """A validator in a container of its own for each scenario."""
 
     kind = "validator"
+    shared = False
 
     def __init__(self, image: str | None = None) -> None:
         self._image = image
@@ -83,7 +97,10 @@ class ValidatorSource:
     def new_clock(self) -> Clock:
         return SystemClock()
 
-    def authority(self, run: Seed, scenario: Seed) -> Keypair:
+    def keys(self, scenario: Seed) -> Seed:
+        return scenario
+
+    def authority(self, scenario: Seed) -> Keypair:
         return scenario.keypair("authority")
 
     def open(
@@ -108,15 +125,21 @@ class ValidatorSource:
         )
 
 
-def ledger_source(written: str) -> LedgerSource:
-    """What `--ledger` means. Raises UsageError for what it cannot."""
+def ledger_source(written: str, wallet: Path | None = None) -> LedgerSource:
+    """What `--ledger` means; `wallet` is the key file that pays and deploys behind a URL.
+
+    Raises UsageError for what it cannot mean.
+    """
     kind, _, image = written.partition("=")
+    is_url = urlsplit(written).scheme in ("http", "https")
+    if wallet is not None and not is_url:
+        raise UsageError(f"--wallet: pays on a ledger behind a URL; --ledger is {written}")
     if written == "embedded":
         return EmbeddedSource()
     if kind == "validator" and (image or "=" not in written):
         return ValidatorSource(image or None)
-    if urlsplit(written).scheme in ("http", "https"):
+    if is_url:
         from harness.ledger.cluster import ClusterSource
 
-        return ClusterSource(written)
+        return ClusterSource(written, wallet)
     raise UsageError(f"--ledger {written}: must be {HELP[:-1]}")

@@ -26,18 +26,20 @@ class Operator:
 
     def pause(self) -> None:
         """Switch buybacks off."""
-        self._send("pause", buyback.set_enabled(authority=self.authority.pubkey(), enabled=False))
+        self._send("pause", self._set_enabled(False))
 
     def resume(self) -> None:
         """Switch buybacks on again."""
-        self._send("resume", buyback.set_enabled(authority=self.authority.pubkey(), enabled=True))
+        self._send("resume", self._set_enabled(True))
 
     def set_min_treasury(self, lamports: int) -> None:
         """Set the balance that the treasury never pays below."""
         self._send(
             "set the minimum",
             buyback.set_min_treasury_balance(
-                authority=self.authority.pubkey(), min_treasury_balance=lamports
+                authority=self.authority.pubkey(),
+                min_treasury_balance=lamports,
+                version=self.testbed.deployment.buyback_config_version,
             ),
         )
         self.testbed.min_treasury_lamports = lamports
@@ -54,6 +56,13 @@ class Operator:
         )
         self._send("withdraw", move, self.treasury)
         self.testbed.record_treasury("the operator withdrew")
+
+    def _set_enabled(self, enabled: bool) -> Instruction:
+        return buyback.set_enabled(
+            authority=self.authority.pubkey(),
+            enabled=enabled,
+            version=self.testbed.deployment.buyback_config_version,
+        )
 
     def _send(self, action: str, instruction: Instruction, *keys: Keypair) -> None:
         sent = self.testbed.submit("operator", action, [instruction], [self.authority, *keys])

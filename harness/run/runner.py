@@ -55,6 +55,7 @@ class RunRequest:
     testbed_settings: Path | None = None
     programs: str = COMMITTED
     ledger: str = "embedded"
+    wallet: Path | None = None
     database: str = "embedded"
     keyword: str | None = None
     exit_first: bool = False
@@ -97,7 +98,7 @@ def play(request: RunRequest) -> tuple[int, Path]:
     if request.candy_config is not None:
         read_candy_config(request.candy_config)
     programs = open_set(request.programs)
-    ledger_source(request.ledger)
+    ledger_source(request.ledger, request.wallet)
     check_database(request.database)
     started = datetime.now(UTC)
     folder = new_run_folder(request.runs, started)
@@ -123,6 +124,8 @@ def play(request: RunRequest) -> tuple[int, Path]:
         arguments += ["--candy-config", str(request.candy_config)]
     if request.testbed_settings is not None:
         arguments += ["--testbed-settings", str(request.testbed_settings)]
+    if request.wallet is not None:
+        arguments += ["--wallet", str(request.wallet)]
     if request.keyword is not None:
         arguments += ["-k", request.keyword]
     if request.exit_first:
@@ -173,6 +176,7 @@ def _command(request: RunRequest) -> str:
     for option, value in (
         ("--config", request.candy_config),
         ("--testbed", request.testbed_settings),
+        ("--wallet", request.wallet),
         ("--programs", None if request.programs == COMMITTED else request.programs),
         ("-k", request.keyword),
     ):

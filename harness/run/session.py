@@ -36,6 +36,8 @@ class RunOptions:
     programs: str = COMMITTED
     #: embedded, validator or an RPC URL; see `harness.ledger.sources`.
     ledger: str = "embedded"
+    #: A key file that pays and deploys on a ledger behind a URL.
+    wallet: Path | None = None
     #: embedded, container or a URL; see `harness.database.sources`.
     database: str = "embedded"
 
@@ -49,7 +51,7 @@ class RunSession:
         self.config = read_candy_config(options.candy_config)
         self.settings = read_settings(options.testbed_settings)
         self.programs = open_set(options.programs)
-        self.ledger_source = ledger_source(options.ledger)
+        self.ledger_source = ledger_source(options.ledger, options.wallet)
         check_database(options.database)
         self._stack = ExitStack()
         self._server: Database | None = None
@@ -91,7 +93,6 @@ class RunSession:
                 config=self.config,
                 database_url=url,
                 ledger_source=self.ledger_source,
-                run_seed=Seed(self.options.seed),
                 log_folder=self.options.folder / "logs",
                 journal_path=journal_path(self.options.folder, scenario),
                 scenario=scenario,
