@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import inspect
 import shlex
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from harness.run.turns import Turn, turns, without_turn
 
 if TYPE_CHECKING:
     from harness.run.session import RunSession
@@ -36,6 +39,8 @@ class ScenarioFindings(AssertionError):
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("mystery box testbed")
     group.addoption("--seed", default=DEFAULT_SEED, help="seed of the run (default: %(default)s)")
+    group.addoption("--seeds", help="A..B: play every scenario once with each of these seeds")
+    group.addoption("--repeat", type=int, default=1, help="play every scenario this many times")
     group.addoption("--candy-config", type=Path, help="sugar config.json (default: the guide's)")
     group.addoption("--testbed-settings", type=Path, help="testbed.toml with treasury and prices")
     group.addoption("--ledger", default="embedded", help="embedded, validator or an RPC URL")
@@ -55,9 +60,61 @@ def pytest_configure(config: pytest.Config) -> None:
         "testbed(**settings): numbers of this scenario's testbed, see harness/settings.py",
     )
     config.addinivalue_line(
+        "markers", "guide(*items): lines of the guide that this scenario covers, see harness/guide"
+    )
+    config.addinivalue_line(
+        "markers", "needs(*capabilities): what the target must offer, see harness/run/target.py"
+    )
+    config.addinivalue_line(
         "markers", "unjudged: the test breaks the economy on purpose, so that judges must not look"
     )
     config.addinivalue_line("markers", "smoke: the short suite that `harness run` plays")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Multiply scenarios by the turns asked for; nothing where there is just one."""
+    if "turn" not in metafunc.fixturenames:
+        return
+    asked = _turns(metafunc.config)
+    if len(asked) > 1 or metafunc.config.getoption("--seeds") is not None:
+        metafunc.parametrize("turn", asked, ids=str, indirect=True)
+
+
+def _turns(config: pytest.Config) -> list[Turn]:
+    return turns(
+        config.getoption("--seed"), config.getoption("--seeds"), config.getoption("--repeat")
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Properties of a scenario for JUnit and whoever listens, also across processes."""
+    if "testbed" not in getattr(item, "fixturenames", ()):
+        return
+    item.user_properties += [
+        ("scenario", scenario_name(item)),
+        ("title", first_sentence(story_of(item))),
+        ("seed", _turn_of(item).seed),
+        ("replay", replay_command(item)),
+        *(("guide", str(one)) for mark in item.iter_markers("guide") for one in mark.args),
+    ]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker tells its memory's peak when it is done."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["memory_bytes_max"] = memory_bytes_max()
+
+
+def memory_bytes_max() -> int | None:
+    """The most memory that this process has held at once; None where nobody counts."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -97,25 +154,58 @@ def run_session(
 
 
 @pytest.fixture
-def testbed(request: pytest.FixtureRequest, run_session: RunSession) -> Iterator[Testbed]:
+def turn(request: pytest.FixtureRequest) -> Turn:
+    """Which telling of the scenario this is."""
+    chosen = getattr(request, "param", None)
+    return chosen if isinstance(chosen, Turn) else _turns(request.config)[0]
+
+
+@pytest.fixture
+def testbed(
+    request: pytest.FixtureRequest, run_session: RunSession, turn: Turn
+) -> Iterator[Testbed]:
     """A running economy of this test's own."""
     from harness.errors import EXIT_ENVIRONMENT, StartError
 
-    marker = request.node.get_closest_marker("testbed")
     scenario = scenario_name(request.node)
-    story = inspect.getdoc(request.function) or ""
+    story = story_of(request.node)
+    title = first_sentence(story)
+    changes: dict[str, Any] = {}
+    for marker in reversed(list(request.node.iter_markers("testbed"))):
+        changes.update(marker.kwargs)
+    needs = {str(one) for mark in request.node.iter_markers("needs") for one in mark.args}
+    if reason := run_session.lacks(needs, changes):
+        run_session.write_skipped(scenario, title=title, story=story, seed=turn.seed, reason=reason)
+        pytest.skip(reason)
     try:
         with run_session.testbed(
-            scenario,
-            title=first_sentence(story),
+            without_turn(scenario, turn),
+            seed=turn.seed,
+            journal_name=scenario,
+            title=title,
             story=story,
-            changes=dict(marker.kwargs) if marker else {},
+            changes=changes,
         ) as bed:
             yield bed
             verdict = request.node.stash.get(_VERDICT, {"outcome": "skipped", "message": ""})
             bed.journal.write("verdict", **verdict)
     except StartError as error:
-        pytest.exit("\n".join([str(error), *error.log_lines]), returncode=EXIT_ENVIRONMENT)
+        told_lines = "\n".join([str(error), *error.log_lines])
+        output = getattr(request.config, "workeroutput", None)
+        if output is not None:  # the first process says it, and with which exit code
+            output["start_error"] = told_lines
+        pytest.exit(told_lines, returncode=EXIT_ENVIRONMENT)
+
+
+def story_of(item: pytest.Item) -> str:
+    """A scenario's story: its docstring."""
+    return inspect.getdoc(getattr(item, "function", None)) or ""
+
+
+def _turn_of(item: pytest.Item) -> Turn:
+    callspec = getattr(item, "callspec", None)
+    chosen = callspec.params.get("turn") if callspec is not None else None
+    return chosen if isinstance(chosen, Turn) else _turns(item.config)[0]
 
 
 def first_sentence(story: str) -> str:
@@ -160,7 +250,7 @@ def _failed(item: pytest.Item, message: str, bed: Testbed) -> dict[str, str]:
     return {
         "outcome": "failed",
         "message": bed.book.redact(message),
-        "replay": replay_command(item.config, getattr(item, "originalname", None) or item.name),
+        "replay": replay_command(item),
     }
 
 
@@ -177,9 +267,11 @@ def places(ledger: str, database: str) -> list[str]:
     return words
 
 
-def replay_command(config: pytest.Config, test: str) -> str:
+def replay_command(item: pytest.Item) -> str:
     """The one command that plays a scenario again."""
-    words = ["harness", "run", "all", "--seed", str(config.getoption("--seed")), "-k", test]
+    config = item.config
+    test = getattr(item, "originalname", None) or item.name
+    words = ["harness", "run", "all", "--seed", _turn_of(item).seed, "-k", test]
     for option, chosen in (("--config", "--candy-config"), ("--testbed", "--testbed-settings")):
         if config.getoption(chosen) is not None:
             words += [option, str(config.getoption(chosen))]

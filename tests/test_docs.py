@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.checks import JUDGES, buybacks, lamports, mints, reveals, secrecy
-from harness.run.runner import suites
+from harness.run.selection import suites
 
 ROOT = Path(__file__).parent.parent
 

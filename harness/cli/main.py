@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from harness.cli import bench, doctor, run, up, validity
+from harness.cli import bench, doctor, run, scenarios, up, validity
 from harness.errors import HarnessError, StartError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("suites")(run.list_suites)
+app.command("scenarios")(scenarios.scenarios)
 app.command("up")(up.up)
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)

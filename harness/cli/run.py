@@ -43,6 +43,13 @@ def run(
         str, typer.Option(help="Which ELFs run: `committed`, `fetched` or a folder with ELFs.")
     ] = "committed",
     exit_first: Annotated[bool, typer.Option("-x", help="Stop at the first failure.")] = False,
+    workers: Annotated[
+        int, typer.Option("--workers", "-n", min=1, max=64, help="Processes that play at once.")
+    ] = 1,
+    seeds: Annotated[
+        str | None, typer.Option(help="A..B: everything once with each of these seeds.")
+    ] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="Play everything this many times.")] = 1,
 ) -> None:
     """Play a suite: real mints, reveals and buybacks, judged independently.
 
@@ -54,6 +61,8 @@ def run(
         harness run --config my-machine/config.json
         harness run all --programs fetched
         harness run --ledger validator --database container
+        harness run all --workers 2
+        harness run all --workers 2 --seeds 1..200
     """
     from harness.run.runner import RunRequest, play
 
@@ -74,6 +83,9 @@ def run(
             database=database,
             keyword=keyword,
             exit_first=exit_first,
+            workers=workers,
+            seeds=seeds,
+            repeat=repeat,
         )
     )
     summary = json.loads(report.with_name("summary.json").read_text(encoding="utf-8"))
@@ -85,7 +97,7 @@ def run(
 
 def list_suites() -> None:
     """List the suites that `harness run` can play."""
-    from harness.run.runner import suites
+    from harness.run.selection import suites
 
     console = Console(highlight=False)
     for name, description in suites().items():

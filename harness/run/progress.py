@@ -7,13 +7,14 @@ is shown with its seconds; elsewhere only the lines of finished ones are printed
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
-from harness.plugin import scenario_name
+from harness.plugin import memory_bytes_max, scenario_name
 
 _SIGNS = {
     "passed": "[green]passed [/green]",
@@ -31,13 +32,34 @@ class Progress:
         self.seconds: dict[str, float] = {}
         self.errors: list[str] = []
         self.exit_reason = ""
+        #: What a worker said that could not start its environment.
+        self.start_error = ""
+        self._memory: list[int] = []
         self._status: Status | None = None
         self._started = time.monotonic()
         self._names: dict[str, str] = {}
+        self._count = 0
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._names = {item.nodeid: scenario_name(item) for item in session.items}
-        if self.console.is_terminal and session.items:
+        self._begin(len(session.items))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
+        if self._status is None:
+            self._begin(len(ids))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        output = getattr(node, "workeroutput", {})
+        self.start_error = self.start_error or output.get("start_error", "")
+        self._memory.append(output.get("memory_bytes_max") or 0)
+        if error is not None and not self.start_error:
+            self._error("a worker process", str(error))
+
+    def _begin(self, count: int) -> None:
+        self._count = count
+        if self.console.is_terminal and count:
             self._status = self.console.status("starting the testbed ...")
             self._status.start()
 
@@ -47,10 +69,11 @@ class Progress:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         if self._status is not None:
-            self._status.update(f"{len(self.verdicts) + 1}/{len(self._names)} {_story(nodeid)} ...")
+            self._status.update(f"{len(self.verdicts) + 1}/{self._count} {_story(nodeid)} ...")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        name = self._names.get(report.nodeid, report.nodeid)
+        told = dict(report.user_properties).get("scenario")
+        name = str(told or self._names.get(report.nodeid, report.nodeid))
         self.seconds[name] = self.seconds.get(name, 0.0) + report.duration
         if report.failed:
             self.verdicts[name] = "failed"
@@ -88,6 +111,11 @@ class Progress:
         """Scenarios by verdict."""
         verdicts = list(self.verdicts.values())
         return {kind: verdicts.count(kind) for kind in ("passed", "failed", "skipped")}
+
+    @property
+    def memory_bytes_max(self) -> int | None:
+        """The most that any process which played scenarios has held at once."""
+        return max(self._memory, default=0) or memory_bytes_max()
 
     @property
     def elapsed_seconds(self) -> float:

@@ -1,26 +1,22 @@
 """Plays a suite with pytest and writes the run folder.
 
-pytest is the runner, so a suite is a selection of tests under scenarios/: `smoke` and other
-markers, a theme (the file's name without `test_`), or `all`.
+pytest is the runner; `selection` says which tests a suite is.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import os
 import platform
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-import scenarios
 from harness.candy_config import read_candy_config
 from harness.database.sources import check_database
 from harness.errors import (
@@ -36,11 +32,10 @@ from harness.plugin import places
 from harness.programs.sets import COMMITTED, ProgramSet, open_set
 from harness.run.folder import merge_journals, new_run_folder, write_json
 from harness.run.progress import Progress
+from harness.run.selection import collection_arguments, only_our_plugin
+from harness.run.turns import turns
 from harness.settings import read_settings
 
-SCENARIOS = Path(scenarios.__file__).parent
-_MARKED_SUITES = ("smoke",)
-_NO_AUTOLOAD = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
 _EXIT_INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 
@@ -59,33 +54,10 @@ class RunRequest:
     database: str = "embedded"
     keyword: str | None = None
     exit_first: bool = False
+    workers: int = 1
+    seeds: str | None = None
+    repeat: int = 1
     pytest_arguments: tuple[str, ...] = ()
-
-
-def suites() -> dict[str, str]:
-    """Every suite by name, with what it is."""
-    found = {"all": "every scenario"}
-    found.update(dict.fromkeys(_MARKED_SUITES, "the short suite that `make run` plays"))
-    for path in sorted(SCENARIOS.glob("test_*.py")):
-        docstring = _first_line(path)
-        found[path.stem.removeprefix("test_")] = docstring
-    return found
-
-
-def _first_line(path: Path) -> str:
-    text = path.read_text(encoding="utf-8")
-    return text.split('"""')[1].strip().split("\n", 1)[0] if '"""' in text else ""
-
-
-def _selection(request: RunRequest) -> list[str]:
-    known = suites()
-    if request.suite not in known:
-        raise UsageError(f"suite {request.suite!r} is unknown; known: {', '.join(known)}")
-    if request.suite == "all":
-        return [str(SCENARIOS)]
-    if request.suite in _MARKED_SUITES:
-        return [str(SCENARIOS), "-m", request.suite]
-    return [str(SCENARIOS / f"test_{request.suite}.py")]
 
 
 def play(request: RunRequest) -> tuple[int, Path]:
@@ -93,7 +65,8 @@ def play(request: RunRequest) -> tuple[int, Path]:
 
     Raises UsageError before anything is started, StartError if the environment will not start.
     """
-    selection = _selection(request)
+    selection = collection_arguments(request.suite)
+    turns(request.seed, request.seeds, request.repeat)
     read_settings(request.testbed_settings)
     if request.candy_config is not None:
         read_candy_config(request.candy_config)
@@ -112,14 +85,12 @@ def play(request: RunRequest) -> tuple[int, Path]:
         "--programs", request.programs,
         "--junitxml", str(folder / "junit.xml"),
         "-o", "junit_family=xunit1",
-        "--rootdir", str(SCENARIOS.parent),
-        "-o", "addopts=",  # what a project sets for its own tests is not for scenarios
-        "--import-mode=importlib",
-        "-p", "no:terminal",
-        "-p", "harness.plugin",
-        "-p", "no:cacheprovider",
-        "--strict-markers",
+        "--repeat", str(request.repeat),
     ]  # fmt: skip
+    if request.workers > 1:
+        arguments += ["-p", "xdist.plugin", "-n", str(request.workers), "--dist", "worksteal"]
+    if request.seeds is not None:
+        arguments += ["--seeds", request.seeds]
     if request.candy_config is not None:
         arguments += ["--candy-config", str(request.candy_config)]
     if request.testbed_settings is not None:
@@ -130,7 +101,7 @@ def play(request: RunRequest) -> tuple[int, Path]:
         arguments += ["-k", request.keyword]
     if request.exit_first:
         arguments += ["-x"]
-    with contextlib.redirect_stdout(sys.stderr), _only_our_plugin():
+    with contextlib.redirect_stdout(sys.stderr), only_our_plugin():
         code = int(pytest.main([*arguments, *request.pytest_arguments], plugins=[progress]))
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         shutil.rmtree(folder)
@@ -140,24 +111,10 @@ def play(request: RunRequest) -> tuple[int, Path]:
     from harness.report import render  # its libraries would delay the first scenario
 
     report = render(folder)
-    if code == EXIT_ENVIRONMENT and progress.exit_reason:
-        lines = progress.exit_reason.splitlines()
+    if progress.start_error or (code == EXIT_ENVIRONMENT and progress.exit_reason):
+        lines = (progress.start_error or progress.exit_reason).splitlines()
         raise StartError(lines[0], lines[1:])
     return _exit_code(code, progress), report
-
-
-@contextlib.contextmanager
-def _only_our_plugin() -> Iterator[None]:
-    """Keep pytest from loading every plugin that happens to be installed: it takes seconds."""
-    before = os.environ.get(_NO_AUTOLOAD)
-    os.environ[_NO_AUTOLOAD] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_NO_AUTOLOAD]
-        else:
-            os.environ[_NO_AUTOLOAD] = before
 
 
 def _exit_code(code: int, progress: Progress) -> int:
@@ -179,6 +136,9 @@ def _command(request: RunRequest) -> str:
         ("--wallet", request.wallet),
         ("--programs", None if request.programs == COMMITTED else request.programs),
         ("-k", request.keyword),
+        ("--seeds", request.seeds),
+        ("--repeat", request.repeat if request.repeat > 1 else None),
+        ("--workers", request.workers if request.workers > 1 else None),
     ):
         if value is not None:
             words += [option, str(value)]
@@ -206,6 +166,9 @@ def _facts(
         "backend": "reference",
         "programs": {"choice": programs.choice, "sha256": programs.checksums()},
         "versions": {"python": platform.python_version(), **versions},
+        "workers": request.workers,
+        "memory_bytes_max": progress.memory_bytes_max,
+        "elapsed_seconds": round(progress.elapsed_seconds, 3),
         "verdicts": dict(progress.verdicts),
         "seconds": {name: round(seconds, 3) for name, seconds in progress.seconds.items()},
     }

@@ -13,11 +13,15 @@ from pathlib import Path
 
 from harness.backend_server import prepare_database
 from harness.candy_config import DEFAULT_PATH, read_candy_config
+from harness.clock import VirtualClock
 from harness.database import Database
 from harness.database.sources import check_database, open_database
+from harness.journal import Journal
+from harness.ledger.embedded import START
 from harness.ledger.sources import ledger_source
 from harness.programs.sets import COMMITTED, open_set
 from harness.run.folder import journal_path
+from harness.run.target import Target
 from harness.seeds import Seed
 from harness.settings import read_settings
 from harness.testbed import Testbed, open_testbed
@@ -53,6 +57,11 @@ class RunSession:
         self.programs = open_set(options.programs)
         self.ledger_source = ledger_source(options.ledger, options.wallet)
         check_database(options.database)
+        self.target = Target(
+            frozenset()
+            if self.ledger_source.kind == "embedded"
+            else frozenset({"virtual clock", "embedded ledger"})
+        )
         self._stack = ExitStack()
         self._server: Database | None = None
         self._opened = 0
@@ -77,25 +86,30 @@ class RunSession:
         *,
         title: str,
         story: str = "",
+        seed: str | None = None,
+        journal_name: str | None = None,
         changes: Mapping[str, object] | None = None,
         rpc_port: int = 0,
         backend_port: int = 0,
     ) -> Iterator[Testbed]:
-        """A fresh testbed for one scenario, seeded by the run's seed and the scenario's name."""
+        """A fresh testbed for one scenario, seeded by a seed (the run's) and the scenario's name.
+
+        `journal_name` is what the journal calls it, where that differs from `scenario`.
+        """
         server = self.database_server()
         self._opened += 1
         database = f"scenario_{self._opened}"
         url = server.create_database(database, template=_TEMPLATE)
         try:
             with open_testbed(
-                seed=Seed(self.options.seed).child(scenario),
+                seed=Seed(seed or self.options.seed).child(scenario),
                 settings=self.settings.replace(**(changes or {})),
                 config=self.config,
                 database_url=url,
                 ledger_source=self.ledger_source,
                 log_folder=self.options.folder / "logs",
-                journal_path=journal_path(self.options.folder, scenario),
-                scenario=scenario,
+                journal_path=journal_path(self.options.folder, journal_name or scenario),
+                scenario=journal_name or scenario,
                 title=title,
                 story=story,
                 rpc_port=rpc_port,
@@ -105,3 +119,17 @@ class RunSession:
                 yield testbed
         finally:
             server.drop_database(database)
+
+    def lacks(self, needs: set[str], changes: Mapping[str, object]) -> str:
+        """Why a scenario cannot be told on this run's target; empty if it can."""
+        return self.target.lacks(needs, changes)
+
+    def write_skipped(
+        self, scenario: str, *, title: str, story: str, seed: str, reason: str
+    ) -> None:
+        """The journal of a scenario that was not told: what it is, and why not."""
+        path = journal_path(self.options.folder, scenario)
+        journal = Journal(path, scenario, VirtualClock(START))
+        journal.write("scenario", title=title, story=story, seed=seed, config={})
+        journal.write("verdict", outcome="skipped", message=reason)
+        journal.close()

@@ -1,0 +1,77 @@
+"""Which scenarios a suite is, in pytest's words.
+
+A suite is a selection of tests under scenarios/: `smoke` and other markers, a theme (the file's
+name without `test_`), or `all`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import scenarios
+from harness.errors import UsageError
+
+SCENARIOS = Path(scenarios.__file__).parent
+_MARKED_SUITES = ("smoke",)
+_NO_AUTOLOAD = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+
+
+def suites() -> dict[str, str]:
+    """Every suite by name, with what it is."""
+    found = {"all": "every scenario"}
+    found.update(dict.fromkeys(_MARKED_SUITES, "the short suite that `make run` plays"))
+    for path in sorted(SCENARIOS.glob("test_*.py")):
+        docstring = _first_line(path)
+        found[path.stem.removeprefix("test_")] = docstring
+    return found
+
+
+def _first_line(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    return text.split('"""')[1].strip().split("\n", 1)[0] if '"""' in text else ""
+
+
+def _selection(suite: str) -> list[str]:
+    known = suites()
+    if suite not in known:
+        raise UsageError(f"suite {suite!r} is unknown; known: {', '.join(known)}")
+    if suite == "all":
+        return [str(SCENARIOS)]
+    if suite in _MARKED_SUITES:
+        return [str(SCENARIOS), "-m", suite]
+    return [str(SCENARIOS / f"test_{suite}.py")]
+
+
+def collection_arguments(suite: str) -> list[str]:
+    """What pytest is told to find a suite's scenarios and nothing else.
+
+    Raises UsageError for a suite that does not exist.
+    """
+    return [
+        *_selection(suite),
+        "--rootdir", str(SCENARIOS.parent),
+        "-o", "addopts=",  # what a project sets for its own tests is not for scenarios
+        "--import-mode=importlib",
+        "-p", "no:terminal",
+        "-p", "harness.plugin",
+        "-p", "no:cacheprovider",
+        "-p", "no:pytest_anchorpy",
+        "--strict-markers",
+    ]  # fmt: skip
+
+
+@contextlib.contextmanager
+def only_our_plugin() -> Iterator[None]:
+    """Keep pytest from loading every plugin that happens to be installed: it takes seconds."""
+    before = os.environ.get(_NO_AUTOLOAD)
+    os.environ[_NO_AUTOLOAD] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_NO_AUTOLOAD]
+        else:
+            os.environ[_NO_AUTOLOAD] = before

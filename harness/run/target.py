@@ -1,0 +1,40 @@
+"""What a run is played against, and what a story may ask of it.
+
+A guest house offers what its keeper has the keys for. On the embedded ledger with the reference
+backend every story can be told; against somebody else's backend only its HTTP interface and the
+ledger are there, and a story that needs more is skipped and counted, never passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+#: Every capability that a scenario's `needs` marker may name, with why it can be missing.
+CAPABILITIES = {
+    "operator": "the keys of the buyback's authority and treasury",
+    "database": "the backend's own tables",
+    "virtual clock": "a ledger whose time can be moved",
+    "reference backend": "settings, logs and life of the backend",
+    "embedded ledger": "accounts and programs changed past every transaction",
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """Ledger and backend of a run, as far as stories depend on them."""
+
+    missing: frozenset[str] = frozenset()
+
+    def lacks(self, needs: set[str], changes: Mapping[str, object]) -> str:
+        """The reason why a story cannot be told here, or an empty text.
+
+        Raises ValueError for a need that nobody has heard of.
+        """
+        if unknown := sorted(needs - set(CAPABILITIES)):
+            raise ValueError(f"needs {unknown[0]!r}; known: {', '.join(sorted(CAPABILITIES))}")
+        asked = set(needs) | ({"reference backend"} if changes else set())
+        lacking = sorted(asked & self.missing)
+        if not lacking:
+            return ""
+        return "needs " + ", ".join(f"{one} ({CAPABILITIES[one]})" for one in lacking)

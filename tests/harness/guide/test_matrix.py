@@ -1,0 +1,47 @@
+"""The matrix: all of the guide's lines, honest about gaps and about what was not played."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from harness.guide.items import items
+from harness.guide.matrix import NOT_RUN, Story, last_results, matrix
+
+
+def test_every_checklist_is_there() -> None:
+    sections = [item.section for item in items().values()]
+    counted = {section: sections.count(section) for section in dict.fromkeys(sections)}
+    assert counted == {
+        "Testing checklist": 9,
+        "Post-deployment monitoring": 6,
+        "Common issues": 6,
+        "Security: do": 10,
+        "Security: do not": 10,
+        "Upgrade path": 6,
+    }
+
+
+def test_gaps_and_results_are_told() -> None:
+    stories = [
+        Story("test_a::test_one", "one", ("testing.full-flow", "issues.uri-too-long"), ()),
+        Story("test_a::test_two", "two", ("testing.full-flow",), ()),
+        Story("test_a::test_three", "three", ("do.rate-limits",), ()),
+    ]
+    results = {"test_a::test_one": "passed", "test_a::test_two": "failed"}
+    rows = {row.item.id: row for row in matrix(stories, results)}
+    assert rows["testing.full-flow"].verdict == "failed"
+    assert rows["issues.uri-too-long"].verdict == "passed"
+    assert rows["do.rate-limits"].verdict == NOT_RUN
+    assert rows["upgrade.new-config"].verdict == "gap"
+
+
+def test_the_newest_result_counts(tmp_path: Path) -> None:
+    for run, outcome in (("2026-01-01T000000Z", "failed"), ("2026-01-02T000000Z", "passed")):
+        (tmp_path / run).mkdir()
+        content = {"scenarios": [{"name": "test_a::test_one", "outcome": outcome}]}
+        (tmp_path / run / "summary.json").write_text(json.dumps(content))
+    (tmp_path / "2026-01-03T000000Z").mkdir()
+    (tmp_path / "2026-01-03T000000Z" / "summary.json").write_text("{half")
+    assert last_results(tmp_path) == {"test_a::test_one": "passed"}
+    assert last_results(tmp_path / "none") == {}
