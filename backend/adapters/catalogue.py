@@ -8,15 +8,30 @@ average box is worth 44.32 USD and buys back for 37.67 USD, against 40 USD for a
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from sqlalchemy import create_engine, func, select
-from sqlalchemy.orm import Session
-
-from backend.adapters.tables import SkinTemplate
+from sqlalchemy import create_engine, text
 
 _CATALOGUE = Path(__file__).with_name("catalogue.json")
+
+
+@dataclass(frozen=True)
+class SkinTemplate:
+    """A skin that a box can turn into; a row of `skin_templates`."""
+
+    weapon: str
+    skin_name: str
+    condition: str
+    rarity: str
+    base_price_usd: Decimal
+    image_url: str
+
+    @property
+    def title(self) -> str:
+        """What the NFT is called once revealed."""
+        return f"{self.weapon} | {self.skin_name}"
 
 
 def catalogue() -> list[SkinTemplate]:
@@ -34,11 +49,16 @@ def seed_catalogue(url: str) -> int:
     """
     engine = create_engine(url)
     try:
-        with Session(engine) as session, session.begin():
-            if session.scalar(select(func.count()).select_from(SkinTemplate)):
+        with engine.begin() as connection:
+            # Two processes that start at once must not both find it empty.
+            connection.execute(text("lock table skin_templates in share row exclusive mode"))
+            if connection.execute(text("select 1 from skin_templates limit 1")).first():
                 return 0
-            templates = catalogue()
-            session.add_all(templates)
-            return len(templates)
+            rows = [asdict(template) for template in catalogue()]
+            names = list(rows[0])
+            values = ", ".join(f":{name}" for name in names)
+            insert = f"insert into skin_templates ({', '.join(names)}) values ({values})"
+            connection.execute(text(insert), rows)
+            return len(rows)
     finally:
         engine.dispose()

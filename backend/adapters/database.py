@@ -1,16 +1,61 @@
-"""Bringing the schema up to date."""
+"""The database: statements in few round trips, and bringing the schema up to date.
+
+Most of what the services do is one statement that stands or falls as a whole, so connections
+commit by themselves and spare BEGIN and COMMIT; `transaction` is for the rest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, Engine, TextClause, create_engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from backend.domain.errors import DatabaseUnavailable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """Runs statements. Raises DatabaseUnavailable if the server does not answer."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def rows(self, statement: TextClause, **values: object) -> Sequence[Any]:
+        """One statement, committed by itself. Its rows, if it returns any."""
+        with _answering(), self._autocommit.connect() as connection:
+            result = connection.execute(statement, values)
+            return result.all() if result.returns_rows else ()
+
+    def first(self, statement: TextClause, **values: object) -> Any:
+        """The first row, or None."""
+        found = self.rows(statement, **values)
+        return found[0] if found else None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Several statements, all or none. An exception inside takes them back."""
+        with _answering(), self._engine.begin() as connection:
+            yield connection
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise DatabaseUnavailable from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseUnavailable from error
+        raise
 
 
 def migrate(url: str, revision: str = "head") -> None:

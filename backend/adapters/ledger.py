@@ -1,47 +1,49 @@
-"""The ledger, as the backend needs it: read accounts, sign, send, find out what became of it.
+"""The ledger, as the backend needs it: read accounts, send stored bytes, prove what became of them.
 
-A sent transaction has three fates: landed, failed, unknown. Only the signed bytes that were stored
-are ever sent, and unknown is settled by asking the ledger until the blockhash has expired.
+Only the signed bytes that were stored are ever sent, and sent again: the cluster takes a message
+once, whoever repeats it. A transaction is dead only if the cluster's final height has passed its
+blockhash's and a look into the whole history, made after that, does not find it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import Any
 
 from solana.exceptions import SolanaRpcException
 from solana.rpc.api import Client
-from solana.rpc.commitment import Confirmed
+from solana.rpc.commitment import Confirmed, Finalized
 from solana.rpc.core import RPCException
 from solana.rpc.types import TxOpts
 from solders.account import Account
 from solders.hash import Hash
+from solders.message import to_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.rpc.errors import SendTransactionPreflightFailureMessage
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
-from solders.transaction_status import TransactionConfirmationStatus
+from solders.transaction_status import (
+    InstructionErrorCustom,
+    TransactionConfirmationStatus,
+    TransactionErrorInstructionError,
+    UiTransactionEncoding,
+)
 
 from backend.adapters.clock import Clock
 from backend.domain.errors import LedgerUnavailable
+from backend.domain.fate import Fate
 from programs.buyback import client as buyback
 
 _POLL_SECONDS = 0.5
-_POLLS_MAX = 240  # two minutes: longer than a blockhash lives
-# A transaction that is only processed can still be dropped with its fork.
-_SEEN_BY_ALL = (
-    TransactionConfirmationStatus.Confirmed,
-    TransactionConfirmationStatus.Finalized,
-)
+_POLLS_MAX = 60  # half a minute; then the outcome is unknown and the worker goes on
+_POLLS_PER_BROADCAST = 4
+_HISTORY_MAX = 200
 _CUSTOM_ERROR = re.compile(r"custom program error: 0x([0-9a-f]+)")
-
-
-class Fate(StrEnum):
-    LANDED = "landed"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
+_EXECUTE = hashlib.sha256(b"global:execute_buyback").digest()[:8]
+_UNREACHABLE = (SolanaRpcException, RPCException)
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,16 @@ class Outcome:
     program_error: str | None = None
 
 
+@dataclass(frozen=True)
+class Payment:
+    """A buyback as the ledger has it."""
+
+    signature: str
+    user: Pubkey
+    amount_lamports: int
+    message_sha256: bytes
+
+
 class Ledger:
     """A Solana cluster behind an RPC client."""
 
@@ -60,54 +72,103 @@ class Ledger:
         self._clock = clock
 
     def accounts(self, addresses: Sequence[Pubkey]) -> list[Account | None]:
-        """Accounts in the order asked for; None where there is none. One call."""
-        try:
-            found = self._client.get_multiple_accounts(list(addresses), commitment=Confirmed).value
-        except (SolanaRpcException, RPCException):
-            raise LedgerUnavailable from None
+        """Accounts in the order asked for; None where there is none. One call, at most 100."""
+        found = self._ask(self._client.get_multiple_accounts, list(addresses), Confirmed)
         return [None if one is None or one.lamports == 0 else one for one in found]
-
-    def account(self, address: Pubkey) -> Account | None:
-        return self.accounts([address])[0]
 
     def latest_blockhash(self) -> tuple[Hash, int]:
         """A blockhash and the last block height at which it is good."""
-        try:
-            latest = self._client.get_latest_blockhash(Confirmed).value
-        except (SolanaRpcException, RPCException):
-            raise LedgerUnavailable from None
+        latest = self._ask(self._client.get_latest_blockhash, Confirmed)
         return latest.blockhash, latest.last_valid_block_height
 
-    def send(self, transaction: VersionedTransaction, last_valid_block_height: int) -> Outcome:
-        """Broadcast stored bytes and settle their fate."""
+    def send(self, signed_tx: bytes, last_valid_block_height: int, *, wait: bool = True) -> Outcome:
+        """Broadcast stored bytes, again and again for half a minute, until their fate is known."""
+        signature = VersionedTransaction.from_bytes(signed_tx).signatures[0]
+        refused = self._broadcast(signed_tx)
+        outcome = self.fate(signature, last_valid_block_height)
+        if outcome.fate is not Fate.UNKNOWN:
+            return outcome
+        if refused is not None:
+            return refused
+        for poll in range(1, _POLLS_MAX + 1) if wait else ():
+            self._clock.sleep(_POLL_SECONDS)
+            if poll % _POLLS_PER_BROADCAST == 0:
+                self._broadcast(signed_tx)
+            outcome = self.fate(signature, last_valid_block_height)
+            if outcome.fate is not Fate.UNKNOWN:
+                return outcome
+        return outcome
+
+    def fate(self, signature: Signature, last_valid_block_height: int) -> Outcome:
+        """What the ledger can prove about a transaction now: never REFUSED."""
+        try:
+            outcome = self._status(signature)
+            if outcome is None and self.final_height() > last_valid_block_height:
+                # Asked once more after the height: it may have landed between the two questions.
+                outcome = self._status(signature) or Outcome(Fate.EXPIRED)
+        except LedgerUnavailable:
+            outcome = None
+        return outcome or Outcome(Fate.UNKNOWN)
+
+    def final_height(self) -> int:
+        """The height that no fork can take back."""
+        return int(self._ask(self._client.get_block_height, Finalized))
+
+    def buyback_of(self, mint: Pubkey, treasury: Pubkey, program: Pubkey) -> Payment | None:
+        """The buyback of an NFT that our treasury signed, found in the NFT's history."""
+        entries = self._ask(
+            self._client.get_signatures_for_address, mint, limit=_HISTORY_MAX, commitment=Confirmed
+        )
+        for entry in entries:
+            if entry.err is not None:
+                continue
+            found = self._ask(
+                self._client.get_transaction,
+                entry.signature,
+                encoding=UiTransactionEncoding.Base64,
+                commitment=Confirmed,
+                max_supported_transaction_version=0,
+            )
+            if found is None:
+                continue
+            payment = _payment(
+                entry.signature, found.transaction.transaction, mint, treasury, program
+            )
+            if payment is not None:
+                return payment
+        return None
+
+    def _status(self, signature: Signature) -> Outcome | None:
+        status = self._ask(
+            self._client.get_signature_statuses, [signature], search_transaction_history=True
+        )[0]
+        if status is None or status.confirmation_status == TransactionConfirmationStatus.Processed:
+            return None
+        if status.err is None:
+            return Outcome(Fate.LANDED)
+        return Outcome(Fate.FAILED, _program_error(status.err))
+
+    def _broadcast(self, signed_tx: bytes) -> Outcome | None:
+        """Send; the outcome if a node said a clear no. No answer is not a no."""
         options = TxOpts(skip_preflight=False, preflight_commitment=Confirmed)
         try:
-            self._client.send_raw_transaction(bytes(transaction), opts=options)
+            self._client.send_raw_transaction(signed_tx, opts=options)
         except RPCException as error:
-            refused = _preflight_failure(error)
-            if refused is not None:
-                return refused
+            return _preflight_failure(error)
         except SolanaRpcException:
-            pass  # no answer is not a no: look on the ledger
-        return self.settle(transaction.signatures[0], last_valid_block_height)
+            pass
+        return None
 
-    def settle(self, signature: Signature, last_valid_block_height: int) -> Outcome:
-        """Ask until the transaction is there or can no longer come."""
-        for _ in range(_POLLS_MAX):
-            try:
-                # Height first: a transaction that lands between the two questions is then seen.
-                height = self._client.get_block_height(Confirmed).value
-                status = self._client.get_signature_statuses(
-                    [signature], search_transaction_history=True
-                ).value[0]
-                if status is not None and status.confirmation_status in _SEEN_BY_ALL:
-                    return Outcome(Fate.LANDED if status.err is None else Fate.FAILED)
-                if status is None and height > last_valid_block_height:
-                    return Outcome(Fate.FAILED)
-            except (SolanaRpcException, RPCException):
-                pass
-            self._clock.sleep(_POLL_SECONDS)
-        return Outcome(Fate.UNKNOWN)
+    def _ask(self, method: Any, *arguments: Any, **options: Any) -> Any:
+        try:
+            return method(*arguments, **options).value
+        except _UNREACHABLE:
+            raise LedgerUnavailable from None
+
+
+def message_sha256(transaction: VersionedTransaction) -> bytes:
+    """SHA-256 of the message: of what signatures cover."""
+    return hashlib.sha256(to_bytes_versioned(transaction.message)).digest()
 
 
 def _preflight_failure(error: RPCException) -> Outcome | None:
@@ -119,5 +180,34 @@ def _preflight_failure(error: RPCException) -> Outcome | None:
     if "already been processed" in detail.message:
         return None
     code = _CUSTOM_ERROR.search(detail.message)
-    name = buyback.errors().get(int(code[1], 16)) if code else None
-    return Outcome(Fate.FAILED, name)
+    return Outcome(Fate.REFUSED, buyback.errors().get(int(code[1], 16)) if code else None)
+
+
+def _program_error(error: object) -> str | None:
+    if isinstance(error, TransactionErrorInstructionError) and isinstance(
+        error.err, InstructionErrorCustom
+    ):
+        return buyback.errors().get(error.err.code)
+    return None
+
+
+def _payment(
+    signature: Signature, transaction: object, mint: Pubkey, treasury: Pubkey, program: Pubkey
+) -> Payment | None:
+    """Read from the instructions that the treasury signed, not from logs: those can be forged by
+    any program and cut short by any caller."""
+    if not isinstance(transaction, VersionedTransaction):
+        return None
+    message = transaction.message
+    keys = list(message.account_keys)
+    if treasury not in keys[: message.header.num_required_signatures]:
+        return None
+    for one in message.instructions:
+        data = bytes(one.data)
+        if keys[one.program_id_index] != program or data[:8] != _EXECUTE:
+            continue
+        user, paid_by, _, burnt = (keys[index] for index in bytes(one.accounts)[:4])
+        if (paid_by, burnt) == (treasury, mint):
+            amount = int.from_bytes(data[8:16], "little")
+            return Payment(str(signature), user, amount, message_sha256(transaction))
+    return None

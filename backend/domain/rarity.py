@@ -57,6 +57,17 @@ GUIDE_ODDS = Odds(
 )
 
 
-def pick(choices: Sequence[T], randomness: Randomness) -> T:
-    """One of several, each as likely as the others."""
-    return choices[randomness.randrange(len(choices))]
+def pick(choices: Sequence[T], randomness: Randomness, weights: Sequence[int] | None = None) -> T:
+    """One of several, each as likely as its weight says; without weights as the others.
+
+    Raises ValueError if there is nothing to choose from, or a weight is not positive.
+    """
+    weights = [1] * len(choices) if weights is None else weights
+    if not choices or len(weights) != len(choices) or min(weights) <= 0:
+        raise ValueError(f"{len(choices)} choices need as many positive weights, not {weights}")
+    left = randomness.randrange(sum(weights))
+    for choice, weight in zip(choices, weights, strict=True):
+        if left < weight:
+            return choice
+        left -= weight
+    raise AssertionError("randrange gave more than the sum of the weights")

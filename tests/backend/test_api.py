@@ -14,7 +14,6 @@ from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
 from sqlalchemy import text
 
-from backend.service.reveal import RevealService
 from harness.players.api import ApiRefusal
 from harness.testbed import Testbed
 
@@ -104,31 +103,6 @@ def test_many_confirms_at_once_pay_once(testbed: Testbed) -> None:
     assert rows(testbed, "buyback_records") == 1
     paid = before - testbed.balance_lamports(testbed.deployment.treasury)
     assert paid == round(answers[0].json()["amountPaid"] * 10**9)
-
-
-def test_a_reveal_that_was_drawn_but_never_sent_keeps_its_draw(testbed: Testbed) -> None:
-    """The backend dies between entering the draw and sending it: the next call sends that one."""
-    player = testbed.player()
-    nft = player.mint()
-    service: RevealService = testbed.backend.app.state.services.reveals
-    with service._sessions() as session:
-        drawn = service._draw(session, nft.mint)
-        signature, title = drawn.reveal_tx_signature, drawn.template.title
-    assert testbed.metadata(nft).name == "Mystery Skin #1"
-    revealed = player.reveal(nft)
-    assert (revealed.signature, revealed.skin_name) == (signature, title)
-
-
-def test_a_reveal_whose_blockhash_died_is_signed_anew_with_the_same_draw(testbed: Testbed) -> None:
-    player = testbed.player()
-    nft = player.mint()
-    service: RevealService = testbed.backend.app.state.services.reveals
-    with service._sessions() as session:
-        title = service._draw(session, nft.mint).template.title
-    testbed.clock.sleep(400 * 0.4)
-    with pytest.raises(ApiRefusal, match="REVEAL_FAILED"):
-        player.reveal(nft)
-    assert player.reveal(nft).skin_name == title
 
 
 @pytest.mark.parametrize(

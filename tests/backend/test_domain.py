@@ -58,6 +58,14 @@ def test_each_choice_is_picked() -> None:
     assert [pick("abc", Fixed(draw)) for draw in (0.0, 0.34, 0.99)] == ["a", "b", "c"]
 
 
+def test_weights_share_the_range() -> None:
+    picks = [pick("abc", Fixed(n / 6), [1, 2, 3]) for n in range(6)]
+    assert picks == ["a", "b", "b", "c", "c", "c"]
+    for weights in ([], [1, 2], [1, 0, 1]):
+        with pytest.raises(ValueError, match="positive weights"):
+            pick("abc", Fixed(0.5), weights)
+
+
 def test_the_guides_example() -> None:
     assert to_lamports(Decimal("12.5"), Decimal(200)) == 62_500_000
     assert to_lamports(Decimal("12.5"), Decimal(200), Decimal("0.85")) == 53_125_000

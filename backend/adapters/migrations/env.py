@@ -2,12 +2,6 @@
 
 from alembic import context
 
-from backend.adapters.tables import Table
-
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=Table.metadata,
-    compare_type=True,
-)
+context.configure(connection=context.config.attributes["connection"])
 with context.begin_transaction():
     context.run_migrations()

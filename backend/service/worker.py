@@ -1,0 +1,102 @@
+"""The worker: what no request is left to finish.
+
+A night porter who walks round every few seconds: reveals that were abandoned, quotes that nobody
+confirmed, NFTs that are gone without a record. Each round takes a few jobs with a lease, so that
+several porters in several processes do not get in each other's way. Time is the passed clock's: a
+testbed calls `tick` itself, production runs `run` in a thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from solders.pubkey import Pubkey
+
+from backend.adapters.buyback_rows import BuybackRows
+from backend.adapters.clock import Clock
+from backend.adapters.ledger import Ledger
+from backend.domain.errors import Refusal
+from backend.service.buyback import BuybackService
+from backend.service.refunds import Refunds
+from backend.service.reveal import RevealService
+from programs.token_metadata import client as token_metadata
+
+_LEASE = timedelta(seconds=30)
+_DUE_MAX = 20
+_SWEEP_EVERY = timedelta(seconds=60)
+_SWEEP_MAX = 100  # accounts in one RPC call
+_REPAIRS_MAX = 20
+_ROUND_SECONDS = 2.0
+
+
+class Worker:
+    """Retries, reconciles, repairs, refunds. `on_error` is told what went wrong and goes on."""
+
+    def __init__(
+        self,
+        reveals: RevealService,
+        buybacks: BuybackService,
+        refunds: Refunds,
+        rows: BuybackRows,
+        ledger: Ledger,
+        clock: Clock,
+    ) -> None:
+        self._reveals = reveals
+        self._buybacks = buybacks
+        self._refunds = refunds
+        self._rows = rows
+        self._ledger = ledger
+        self._clock = clock
+        self._swept = 0
+        self._next_sweep: datetime | None = None
+
+    def tick(self) -> int:
+        """One round; how many jobs there were. Raises a Refusal if database or ledger is away."""
+        done = self._reveals.retry_due() + self._settle_quotes() + self._refunds.pay_due()
+        now = self._clock.now()
+        if self._next_sweep is None or now >= self._next_sweep:
+            done += self.sweep()
+            self._next_sweep = now + _SWEEP_EVERY
+        return done
+
+    def run(self, stop: threading.Event, on_error: Callable[[Exception], None]) -> None:
+        """Round after round until `stop` is set. A round that fails is reported, not fatal."""
+        while not stop.is_set():
+            try:
+                self.tick()
+            except Exception as error:  # the next round may go well
+                on_error(error)
+            stop.wait(_ROUND_SECONDS)
+
+    def sweep(self) -> int:
+        """Look at a page of NFTs that count as unsold, and at half-entered records.
+
+        Finds what no live quote leads to: a payment that landed late, a row that was lost.
+        """
+        page = self._rows.unsold(self._swept, _SWEEP_MAX)
+        self._swept = page[-1][0] if len(page) == _SWEEP_MAX else 0
+        suspects = self._rows.halves(_REPAIRS_MAX)
+        if page:
+            addresses = [
+                token_metadata.metadata_address(Pubkey.from_string(mint)) for _, mint in page
+            ]
+            accounts = self._ledger.accounts(addresses)
+            suspects += [mint for (_, mint), one in zip(page, accounts, strict=True) if one is None]
+        repaired = [
+            mint
+            for mint in suspects[:_REPAIRS_MAX]
+            if self._buybacks.repair(Pubkey.from_string(mint))
+        ]
+        return len(repaired)
+
+    def _settle_quotes(self) -> int:
+        now = self._clock.now()
+        due = self._rows.claim_due(now, now + _LEASE, _DUE_MAX)
+        for quote in due:
+            try:
+                self._buybacks.settle(quote)
+            except Refusal:
+                continue  # due again after the lease
+        return len(due)
