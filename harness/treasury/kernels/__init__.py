@@ -1,0 +1,1 @@
+"""The loops that numba compiles. Nothing here is imported before a simulation starts."""
