@@ -96,7 +96,9 @@ def _replay(chain: Chain, first: int, authority: Pubkey) -> float:
         machine.send_transaction(record.transaction)
     taken = time.perf_counter() - started
     accounts = {account for record in records for account in record.accounts}
-    different = [a for a in accounts if machine.get_balance(a) != chain.machine.get_balance(a)]
+    different = [
+        one for one in accounts if (machine.get_balance(one) or 0) != chain.machine.get_balance(one)
+    ]
     if different:
         raise HarnessError(f"the replay came to other balances for {len(different)} accounts")
     return taken

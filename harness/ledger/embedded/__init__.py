@@ -51,6 +51,7 @@ class EmbeddedLedger:
         """
         sock = listen(host, port)
         chain = Chain(clock or VirtualClock(START), programs)
+        chain.rpc_address = "{}:{}".format(*sock.getsockname())
         server = ServerThread(RpcApplication(chain), sock, "embedded ledger")
         server.start()
         return cls(chain, server)
@@ -69,6 +70,7 @@ class EmbeddedLedger:
 
     def close(self) -> None:
         self._server.stop()
+        self.chain.close()
 
     def __enter__(self) -> Self:
         return self

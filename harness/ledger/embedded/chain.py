@@ -11,28 +11,42 @@ The chain has one owner at a time: callers hold `lock`.
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from solders.account import Account
 from solders.compute_budget import set_compute_unit_limit
 from solders.hash import Hash
 from solders.keypair import Keypair
-from solders.message import Message, MessageV0
+from solders.message import Message
 from solders.pubkey import Pubkey
-from solders.signature import Signature
 from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
-from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
 from harness.clock import Clock, VirtualClock
-from harness.ledger.embedded.machine import add_program, add_wallet, new_machine
-from harness.ledger.embedded.record import Refused, TokenBalance, TransactionRecord
+from harness.ledger.embedded.accounts import Source
+from harness.ledger.embedded.bank import (
+    CLOCK_SYSVAR,
+    RECENT_BLOCKHASHES_SYSVAR,
+    Bank,
+)
+from harness.ledger.embedded.commitment import Commitment, Lags, Past
+from harness.ledger.embedded.fees import budget_of
+from harness.ledger.embedded.history import History
+from harness.ledger.embedded.machine import TOKEN_2022, add_program, add_wallet
+from harness.ledger.embedded.message import MessageAccounts, accounts_of
+from harness.ledger.embedded.nonces import Nonce, durable_nonce, nonce_of
+from harness.ledger.embedded.record import (
+    Execution,
+    Refused,
+    TokenBalance,
+    TransactionRecord,
+)
+from harness.ledger.embedded.runtime import Outcome, Runtime
 from harness.ledger.protocol import ProgramImage
-from programs.addresses import TOKEN
+from programs.addresses import SLOT_HASHES_SYSVAR, TOKEN
 
 #: When a ledger's time begins: the guide's machine goes live the day before.
 START = datetime(2026, 1, 2, tzinfo=UTC)
@@ -41,100 +55,136 @@ SLOT_SECONDS = 0.4
 FIRST_SLOT = 1
 BLOCKHASH_SLOTS_MAX = 150
 SLOTS_PER_EPOCH = 432_000
-HISTORY_TRANSACTIONS_MAX = 100_000
 PACKET_BYTES_MAX = 1232
 
+NO_LAGS = Lags()
 FAUCET_LAMPORTS = 500_000_000 * 10**9
-_SLOT_HASHES = 16
-_TOKEN_2022 = Pubkey.from_string("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
-_TOKEN_PROGRAMS = (TOKEN, _TOKEN_2022)
+_SLOT_HASHES = 512
+_LOOKUP_TABLES = Pubkey.from_string("AddressLookupTab1e1111111111111111111111111")
+_TOKEN_PROGRAMS = (TOKEN, TOKEN_2022)
 _TOKEN_ACCOUNT_BYTES = 165
-_LOOKUP_TABLE_HEADER_BYTES = 56
 _MINT_DECIMALS_AT = 44
 
 Listener = Callable[[TransactionRecord], None]
 
 
+@lru_cache(maxsize=2048)
+def slot_hash(slot: int) -> Hash:
+    """The blockhash of a slot; it follows from the slot alone, so that runs repeat."""
+    return Hash(hashlib.sha256(f"embedded ledger: block {slot}".encode()).digest())
+
+
+@lru_cache(maxsize=2048)
+def _packed_slot_hash(slot: int) -> bytes:
+    return slot.to_bytes(8, "little") + bytes(slot_hash(slot))
+
+
 class Chain:
     """One embedded ledger's state and history."""
 
-    def __init__(self, clock: Clock, programs: Iterable[ProgramImage] = ()) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        programs: Iterable[ProgramImage] = (),
+        source: Source | None = None,
+        lags: Lags = NO_LAGS,
+    ) -> None:
         self.clock = clock
         self.lock = threading.RLock()
-        self.machine = new_machine()
-        self.history: OrderedDict[Signature, TransactionRecord] = OrderedDict()
-        self.by_slot: dict[int, list[Signature]] = {}
-        self.by_account: defaultdict[Pubkey, list[Signature]] = defaultdict(list)
+        self.machine = Bank(source)
+        self.history = History()
+        self.lags = lags
+        self._past = Past(lags.finalized_slots)
         self.transactions_seen = 0
         self.listeners: list[Listener] = []
         self.faucet = Keypair.from_seed(hashlib.sha256(b"embedded ledger: faucet").digest())
-        self._issued: OrderedDict[Hash, int] = OrderedDict()
-        self._epoch_start = clock.now()
         self.slot = 0
-        self._airdrops = 0
+        self.airdrops = 0
+        self.rpc_address: str | None = None
+        self.epoch_start = clock.now()
+        self._runtime = Runtime(self.machine)
+        self._clock_slot = self._hashes_slot = self._blockhashes_slot = -1
         add_wallet(self.machine, self.faucet.pubkey(), FAUCET_LAMPORTS)
         for image in programs:
             add_program(self.machine, image, slot=0)
         self.sync()
 
+    def close(self) -> None:
+        self.history.close()
+
     # -- time -----------------------------------------------------------------------------------
 
     def sync(self) -> None:
-        """Bring slot and sysvars to the clock's time."""
-        elapsed = self.clock.now() - self._epoch_start
-        slot = FIRST_SLOT + elapsed // timedelta(seconds=SLOT_SECONDS)
-        if slot <= self.slot:
-            return
-        self.slot = slot
-        clock = self.machine.get_clock()
-        clock.slot = slot
-        clock.epoch = slot // SLOTS_PER_EPOCH
-        clock.leader_schedule_epoch = clock.epoch + 1
-        clock.unix_timestamp = self.block_time(slot)
-        clock.epoch_start_timestamp = self.block_time(clock.epoch * SLOTS_PER_EPOCH)
-        self.machine.set_clock(clock)
-        oldest = max(slot - _SLOT_HASHES, 0)
-        self.machine.set_slot_hashes(
-            [(past, self.blockhash(past)) for past in range(slot - 1, oldest - 1, -1)]
-        )
+        """Bring the slot to the clock's time."""
+        elapsed = self.clock.now() - self.epoch_start
+        self.slot = max(self.slot, FIRST_SLOT + elapsed // timedelta(seconds=SLOT_SECONDS))
 
     def block_time(self, slot: int) -> int:
         """Unix time of a slot."""
         seconds = (slot - FIRST_SLOT) * SLOT_SECONDS
-        return int((self._epoch_start + timedelta(seconds=seconds)).timestamp())
+        return int((self.epoch_start + timedelta(seconds=seconds)).timestamp())
 
     def blockhash(self, slot: int) -> Hash:
-        """The blockhash of a slot; it follows from the slot alone, so that runs repeat."""
-        return Hash(hashlib.sha256(f"embedded ledger: block {slot}".encode()).digest())
+        return slot_hash(slot)
 
-    def latest_blockhash(self) -> tuple[Hash, int]:
-        """The present blockhash and the last block height at which it is good."""
+    def latest_blockhash(self, lag_slots: int = 0) -> tuple[Hash, int]:
+        """The present blockhash, or an older one, and the last block height at which it is good."""
         self.sync()
-        blockhash = self.blockhash(self.slot)
-        self._issued[blockhash] = self.slot
-        while len(self._issued) > BLOCKHASH_SLOTS_MAX:
-            self._issued.popitem(last=False)
-        return blockhash, self.slot + BLOCKHASH_SLOTS_MAX
+        slot = max(self.slot - lag_slots, 0)
+        return slot_hash(slot), slot + BLOCKHASH_SLOTS_MAX
 
     def is_blockhash_valid(self, blockhash: Hash) -> bool:
         """Whether a transaction with this blockhash can land now."""
         self.sync()
-        issued = self._issued.get(blockhash)
-        return issued is not None and self.slot - issued <= BLOCKHASH_SLOTS_MAX
+        oldest = max(self.slot - BLOCKHASH_SLOTS_MAX, 0)
+        return any(slot_hash(slot) == blockhash for slot in range(self.slot, oldest - 1, -1))
+
+    def _set_sysvars(self, mentioned: Iterable[Pubkey]) -> None:
+        """Bring the sysvars to the present slot: the clock always, the long ones when used."""
+        slot = self.slot
+        if self._clock_slot != slot:
+            self._clock_slot = slot
+            clock = self.machine.get_clock()
+            clock.slot = slot
+            clock.epoch = slot // SLOTS_PER_EPOCH
+            clock.leader_schedule_epoch = clock.epoch + 1
+            clock.unix_timestamp = self.block_time(slot)
+            clock.epoch_start_timestamp = self.block_time(clock.epoch * SLOTS_PER_EPOCH)
+            self.machine.set_clock(clock)
+        used = set(mentioned)
+        if self._hashes_slot != slot and (SLOT_HASHES_SYSVAR in used or _LOOKUP_TABLES in used):
+            self._hashes_slot = slot
+            oldest = max(slot - _SLOT_HASHES, 0)
+            past = range(slot - 1, oldest - 1, -1)
+            self.machine.set_slot_hashes([_packed_slot_hash(one) for one in past])
+        if self._blockhashes_slot != slot and RECENT_BLOCKHASHES_SYSVAR in used:
+            self._blockhashes_slot = slot
+            oldest = max(slot - BLOCKHASH_SLOTS_MAX, 0)
+            past = range(slot, oldest - 1, -1)
+            self.machine.set_recent_blockhashes([slot_hash(one) for one in past][:150])
 
     # -- accounts -------------------------------------------------------------------------------
 
     def account(self, address: Pubkey) -> Account | None:
         """An account, or None if there is none (a closed one has no lamports)."""
-        account = self.machine.get_account(address)
-        return None if account is None or account.lamports == 0 else account
+        if address in (CLOCK_SYSVAR, SLOT_HASHES_SYSVAR, RECENT_BLOCKHASHES_SYSVAR):
+            self._set_sysvars([address])
+        return self.machine.get_account(address)
+
+    def account_at(self, address: Pubkey, commitment: Commitment) -> Account | None:
+        """An account as this level shows it."""
+        account = self.account(address)
+        if not self.lags.finalized_slots:
+            return account
+        return self._past.account(address, self.slot_at(commitment), account)
+
+    def slot_at(self, commitment: Commitment) -> int:
+        """The slot that this level has reached."""
+        return max(self.slot - self.lags.of(commitment), 0)
 
     def accounts_owned_by(self, program: Pubkey) -> list[tuple[Pubkey, Account]]:
-        """Every account of a program that any transaction has touched, in order of first touch."""
-        found = ((address, self.account(address)) for address in list(self.by_account))
-        return [
-            (address, one) for address, one in found if one is not None and one.owner == program
-        ]
+        """Every account of a program, in order of appearance, as the newest slot has them."""
+        return self.machine.accounts.owned_by(program)
 
     # -- transactions ---------------------------------------------------------------------------
 
@@ -144,127 +194,138 @@ class Chain:
         """Run a transaction and write it down.
 
         With `preflight` a failing transaction is refused and leaves no trace, as on a cluster,
-        where it is simulated first. It is not run twice here: a failed transaction changes
-        nothing but its payer's balance, which is put back.
+        where it is simulated first. It is not run twice here.
         """
         self.sync()
-        refusal = self._check(transaction)
+        accounts = accounts_of(transaction.message, self.machine.accounts)
+        refusal, nonce = self._check(transaction, accounts)
         if refusal is not None:
             return Refused(refusal)
-        message = transaction.message
-        writable, readonly = self._loaded(message)
-        accounts = (*message.account_keys, *writable, *readonly)
-        programs = {accounts[one.program_id_index] for one in message.instructions}
-        payer = accounts[0]
-        payer_before = self.machine.get_account(payer)
+        self._set_sysvars((*accounts.addresses, *((_LOOKUP_TABLES,) if accounts.tables else ())))
+        programs = {
+            accounts.addresses[one.program_id_index] for one in transaction.message.instructions
+        }
+        self.machine.accounts.bring([*accounts.addresses, *accounts.tables])
         before = self._balances(accounts)
         before_tokens = self._token_balances(accounts, programs)
-        result = self.machine.send_transaction(transaction)
-        error = None
-        if isinstance(result, FailedTransactionMetadata):
-            error = json.loads(result.to_json())["err"]
-            meta = result.meta()
-            charged = (self.machine.get_balance(payer) or 0) != before[0]
-            if preflight or not charged:
-                if charged and payer_before is not None:
-                    self.machine.set_account(payer, payer_before)
-                return Refused(error, meta)
-        else:
-            meta = result
-        after = self._balances(accounts)
+        if self.lags.finalized_slots:
+            known = self.machine.accounts
+            self._past.keep(self.slot, {one: known.get(one) for one in accounts.writable_addresses})
+        outcome = self._runtime.run(
+            transaction,
+            accounts,
+            blockhash=slot_hash(self.slot),
+            nonce=nonce,
+            keep_failure=not preflight,
+        )
+        if not outcome.charged:
+            return Refused(outcome.error, outcome.execution)
         record = TransactionRecord(
             signature=transaction.signatures[0],
             transaction=transaction,
             slot=self.slot,
             block_time=self.block_time(self.slot),
-            error=error,
-            fee_lamports=sum(before) - sum(after),
-            accounts=accounts,
-            loaded_writable=writable,
-            loaded_readonly=readonly,
+            error=outcome.error,
+            fee_lamports=budget_of(transaction.message).fee_lamports,
+            accounts=accounts.addresses,
+            loaded_writable=accounts.loaded_writable,
+            loaded_readonly=accounts.loaded_readonly,
             before_lamports=before,
-            after_lamports=after,
+            after_lamports=self._balances(accounts),
             before_tokens=before_tokens,
             after_tokens=self._token_balances(accounts, programs),
-            meta=meta,
+            execution=outcome.execution or Execution(),
         )
         self._write_down(record)
         return record
 
-    def simulate(
-        self, transaction: VersionedTransaction, *, verify: bool
-    ) -> tuple[object, TransactionMetadata | None, dict[Pubkey, Account]]:
-        """Run a transaction without effect: its error as JSON, its meta, changed accounts."""
+    def simulate(self, transaction: VersionedTransaction, *, verify: bool) -> Outcome:
+        """Run a transaction without effect. Its blockhash is not looked at."""
         self.sync()
         if verify and not all(transaction.verify_with_results()):
-            return "SignatureFailure", None, {}
-        result = self.machine.simulate_transaction(transaction)
-        if isinstance(result, FailedTransactionMetadata):
-            return json.loads(result.to_json())["err"], result.meta(), {}
-        return None, result.meta(), dict(result.post_accounts())
+            return Outcome("SignatureFailure", None, False, {})
+        accounts = accounts_of(transaction.message, self.machine.accounts)
+        self._set_sysvars((*accounts.addresses, *((_LOOKUP_TABLES,) if accounts.tables else ())))
+        return self._runtime.simulate(transaction)
+
+    def can_land(self, transaction: VersionedTransaction) -> bool:
+        """Whether its blockhash or its nonce is good now."""
+        accounts = accounts_of(transaction.message, self.machine.accounts)
+        return self._age(transaction, accounts) is not None
+
+    def loaded_bytes(self, transaction: VersionedTransaction) -> int:
+        """Bytes of account data that a transaction loads."""
+        accounts = accounts_of(transaction.message, self.machine.accounts)
+        return self._runtime.loaded_bytes(accounts)
+
+    def least_price(self, slot: int, written: set[str]) -> int:
+        """The least price per unit, in micro-lamports, that a slot's transactions paid which wrote
+        to all of these accounts; 0 without any."""
+        prices = [
+            budget_of(record.transaction.message).micro_lamports_per_unit
+            for record in self.history.in_slot(slot)
+            if written <= {str(address) for address in record.accounts}
+        ]
+        return min(prices, default=0)
 
     def airdrop(self, address: Pubkey, lamports: int) -> TransactionRecord | Refused:
         """Lamports from the faucet, by a transaction like any other."""
-        self._airdrops += 1
+        self.airdrops += 1
         pay = transfer(
             TransferParams(from_pubkey=self.faucet.pubkey(), to_pubkey=address, lamports=lamports)
         )
         # The unit limit differs each time, so that two equal airdrops in a slot are two.
-        unique = set_compute_unit_limit(10_000 + self._airdrops % 1_000_000)
+        unique = set_compute_unit_limit(10_000 + self.airdrops % 1_000_000)
         blockhash, _ = self.latest_blockhash()
         message = Message.new_with_blockhash([unique, pay], self.faucet.pubkey(), blockhash)
         return self.process(VersionedTransaction(message, [self.faucet]))
 
-    def _check(self, transaction: VersionedTransaction) -> str | None:
+    def _check(
+        self, transaction: VersionedTransaction, accounts: MessageAccounts
+    ) -> tuple[str | None, Nonce | None]:
         """What a leader checks before it runs a transaction; the error's name if it refuses."""
         signatures = transaction.signatures
         if len(signatures) != transaction.message.header.num_required_signatures:
-            return "SanitizeFailure"
+            return "SanitizeFailure", None
         if not all(transaction.verify_with_results()):
-            return "SignatureFailure"
+            return "SignatureFailure", None
         if signatures[0] in self.history:
-            return "AlreadyProcessed"
-        if not self.is_blockhash_valid(transaction.message.recent_blockhash):
-            return "BlockhashNotFound"
-        return None
+            return "AlreadyProcessed", None
+        age = self._age(transaction, accounts)
+        if age is None:
+            return "BlockhashNotFound", None
+        return None, age if isinstance(age, Nonce) else None
 
-    def _loaded(
-        self, message: Message | MessageV0
-    ) -> tuple[tuple[Pubkey, ...], tuple[Pubkey, ...]]:
-        """Addresses that a version 0 message takes from lookup tables: writable, readonly."""
-        writable: list[Pubkey] = []
-        readonly: list[Pubkey] = []
-        for lookup in getattr(message, "address_table_lookups", ()):
-            table = self.machine.get_account(lookup.account_key)
-            data = b"" if table is None else bytes(table.data)[_LOOKUP_TABLE_HEADER_BYTES:]
-            for indexes, into in (
-                (lookup.writable_indexes, writable),
-                (lookup.readonly_indexes, readonly),
-            ):
-                for index in indexes:
-                    key = data[index * 32 : index * 32 + 32]
-                    into.append(Pubkey(key) if len(key) == 32 else Pubkey.default())
-        return tuple(writable), tuple(readonly)
+    def _age(
+        self, transaction: VersionedTransaction, accounts: MessageAccounts
+    ) -> Nonce | Hash | None:
+        """What makes a transaction's blockhash good: the hash itself, a nonce, or nothing."""
+        message = transaction.message
+        if self.is_blockhash_valid(message.recent_blockhash):
+            return message.recent_blockhash
+        following = durable_nonce(slot_hash(self.slot))
+        return nonce_of(message, accounts.writable, self.machine.accounts, following)
 
-    def _balances(self, accounts: Sequence[Pubkey]) -> tuple[int, ...]:
-        return tuple(self.machine.get_balance(address) or 0 for address in accounts)
+    def _balances(self, accounts: MessageAccounts) -> tuple[int, ...]:
+        return tuple(self.machine.get_balance(address) for address in accounts.addresses)
 
     def _token_balances(
-        self, accounts: Sequence[Pubkey], programs: set[Pubkey]
+        self, accounts: MessageAccounts, programs: set[Pubkey]
     ) -> tuple[TokenBalance, ...]:
         found = []
-        for index, address in enumerate(accounts):
+        known = self.machine.accounts
+        for index, address in enumerate(accounts.addresses):
             if address in programs:
                 continue
-            account = self.machine.get_account(address)
+            account = known.get(address)
             if account is None or account.owner not in _TOKEN_PROGRAMS:
                 continue
-            data = bytes(account.data)
-            if len(data) < _TOKEN_ACCOUNT_BYTES or account.lamports == 0:
+            data = account.data
+            if len(data) < _TOKEN_ACCOUNT_BYTES:
                 continue
             mint = Pubkey(data[:32])
-            minted = self.machine.get_account(mint)
-            decimals = 0 if minted is None else bytes(minted.data)[_MINT_DECIMALS_AT]
+            minted = known.get(mint)
+            decimals = minted.data[_MINT_DECIMALS_AT] if minted and len(minted.data) > 44 else 0
             amount = int.from_bytes(data[64:72], "little")
             owner = Pubkey(data[32:64])
             found.append(TokenBalance(index, mint, owner, amount, decimals, account.owner))
@@ -272,21 +333,9 @@ class Chain:
 
     def _write_down(self, record: TransactionRecord) -> None:
         self.transactions_seen += 1
-        self.history[record.signature] = record
-        self.by_slot.setdefault(record.slot, []).append(record.signature)
-        for address in dict.fromkeys(record.accounts):
-            self.by_account[address].append(record.signature)
-        if len(self.history) > HISTORY_TRANSACTIONS_MAX:
-            self._forget(next(iter(self.history)))
+        self.history.add(record)
         if isinstance(self.clock, VirtualClock):
             self.clock.sleep(SLOT_SECONDS)
             self.sync()
         for listener in self.listeners:
             listener(record)
-
-    def _forget(self, signature: Signature) -> None:
-        """Drop the oldest transaction from the history; accounts stay known."""
-        record = self.history.pop(signature)
-        self.by_slot.pop(record.slot, None)
-        for address in dict.fromkeys(record.accounts):
-            self.by_account[address].remove(signature)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.ledger.embedded.chain import Chain
-from harness.ledger.embedded.methods import accounts, cluster, tokens, transactions
+from harness.ledger.embedded.methods import accounts, blocks, cluster, tokens, transactions
 from harness.ledger.embedded.parameters import Parameters
 from harness.ledger.embedded.rpc_error import (
     INTERNAL_ERROR,
@@ -29,23 +29,46 @@ BATCH_MAX = 100
 METHODS: dict[str, Method] = {
     "getAccountInfo": accounts.get_account_info,
     "getBalance": accounts.get_balance,
+    "getLargestAccounts": accounts.get_largest_accounts,
     "getMinimumBalanceForRentExemption": accounts.get_minimum_balance_for_rent_exemption,
     "getMultipleAccounts": accounts.get_multiple_accounts,
     "getProgramAccounts": accounts.get_program_accounts,
+    "getSupply": accounts.get_supply,
+    "getBlock": blocks.get_block,
+    "getBlockCommitment": blocks.get_block_commitment,
+    "getBlockProduction": blocks.get_block_production,
+    "getBlockTime": blocks.get_block_time,
+    "getBlocks": blocks.get_blocks,
+    "getBlocksWithLimit": blocks.get_blocks_with_limit,
     "getBlockHeight": cluster.get_block_height,
-    "getBlockTime": cluster.get_block_time,
+    "getClusterNodes": cluster.get_cluster_nodes,
     "getEpochInfo": cluster.get_epoch_info,
+    "getEpochSchedule": cluster.get_epoch_schedule,
     "getFirstAvailableBlock": cluster.get_first_available_block,
     "getGenesisHash": cluster.get_genesis_hash,
     "getHealth": cluster.get_health,
+    "getHighestSnapshotSlot": cluster.get_highest_snapshot_slot,
     "getIdentity": cluster.get_identity,
+    "getInflationGovernor": cluster.get_inflation_governor,
+    "getInflationRate": cluster.get_inflation_rate,
+    "getInflationReward": cluster.get_inflation_reward,
     "getLatestBlockhash": cluster.get_latest_blockhash,
+    "getLeaderSchedule": cluster.get_leader_schedule,
+    "getMaxRetransmitSlot": cluster.get_slot_constant,
+    "getMaxShredInsertSlot": cluster.get_slot_constant,
+    "getRecentPerformanceSamples": cluster.get_recent_performance_samples,
     "getRecentPrioritizationFees": cluster.get_recent_prioritization_fees,
     "getSlot": cluster.get_slot,
+    "getSlotLeader": cluster.get_slot_leader,
+    "getSlotLeaders": cluster.get_slot_leaders,
+    "getStakeMinimumDelegation": cluster.get_stake_minimum_delegation,
     "getTransactionCount": cluster.get_transaction_count,
     "getVersion": cluster.get_version,
+    "getVoteAccounts": cluster.get_vote_accounts,
     "isBlockhashValid": cluster.is_blockhash_valid,
+    "minimumLedgerSlot": cluster.get_first_available_block,
     "getTokenAccountBalance": tokens.get_token_account_balance,
+    "getTokenAccountsByDelegate": tokens.get_token_accounts_by_delegate,
     "getTokenAccountsByOwner": tokens.get_token_accounts_by_owner,
     "getTokenLargestAccounts": tokens.get_token_largest_accounts,
     "getTokenSupply": tokens.get_token_supply,
@@ -63,7 +86,7 @@ def dispatch(chain: Chain, body: str | bytes) -> str:
     """Answer one request body: a call or a batch of at most BATCH_MAX."""
     try:
         request = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _dump(_error(None, RpcError(PARSE_ERROR, "Parse error")))
     if isinstance(request, list):
         if not 1 <= len(request) <= BATCH_MAX:

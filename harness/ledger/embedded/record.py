@@ -8,7 +8,6 @@ from typing import Any
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
-from solders.transaction_metadata import TransactionMetadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +20,56 @@ class TokenBalance:
     amount: int
     decimals: int
     program: Pubkey
+
+
+@dataclass(frozen=True, slots=True)
+class InnerInstruction:
+    """An instruction that a program called. Programs and accounts by index."""
+
+    program_index: int
+    accounts: bytes
+    data: bytes
+    stack_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What running a transaction showed. `inner` goes by the calling instruction's index."""
+
+    logs: tuple[str, ...] = ()
+    inner: tuple[tuple[int, tuple[InnerInstruction, ...]], ...] = ()
+    compute_units: int = 0
+    return_program: Pubkey | None = None
+    return_data: bytes = b""
+
+    @classmethod
+    def from_meta(cls, meta: Any) -> Execution:
+        """From LiteSVM's TransactionMetadata (whose type stubs lack its methods)."""
+        returned = meta.return_data()
+        data = bytes(returned.data)
+        inner = tuple(
+            (
+                index,
+                tuple(
+                    InnerInstruction(
+                        one.instruction().program_id_index,
+                        bytes(one.instruction().accounts),
+                        bytes(one.instruction().data),
+                        one.stack_height(),
+                    )
+                    for one in called
+                ),
+            )
+            for index, called in enumerate(meta.inner_instructions())
+            if called
+        )
+        return cls(
+            logs=tuple(meta.logs()),
+            inner=inner,
+            compute_units=meta.compute_units_consumed(),
+            return_program=returned.program_id if data else None,
+            return_data=data,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +89,12 @@ class TransactionRecord:
     after_lamports: tuple[int, ...]
     before_tokens: tuple[TokenBalance, ...]
     after_tokens: tuple[TokenBalance, ...]
-    meta: TransactionMetadata
+    execution: Execution
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A transaction that never got onto the ledger. `meta` is there if it was run at all."""
+    """A transaction that never got onto the ledger. `execution` is there if it was run at all."""
 
     error: Any
-    meta: TransactionMetadata | None = None
+    execution: Execution | None = None

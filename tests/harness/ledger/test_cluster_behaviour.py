@@ -167,7 +167,7 @@ def test_stack_frames_have_gaps_as_on_a_cluster(ledger: EmbeddedLedger) -> None:
         message = Message.new_with_blockhash([call], PAYER.pubkey(), blockhash)
         sent = VersionedTransaction(message, [PAYER])
         ledger.client().send_transaction(sent, SKIP_PREFLIGHT)
-        return ledger.chain.history[sent.signatures[0]].meta.logs()
+        return list(ledger.chain.history[sent.signatures[0]].execution.logs)
 
     ledger.fund(PAYER.pubkey(), SOL)
     control = run(succeed, address)
