@@ -49,8 +49,12 @@ class EmbeddedLedger:
 
         Raises UsageError for a busy port and StartError if the server does not come up.
         """
+        return cls.serve(Chain(clock or VirtualClock(START), programs), host, port)
+
+    @classmethod
+    def serve(cls, chain: Chain, host: str = "127.0.0.1", port: int = 0) -> EmbeddedLedger:
+        """Serve a chain that is there already; port 0 takes any free one."""
         sock = listen(host, port)
-        chain = Chain(clock or VirtualClock(START), programs)
         chain.rpc_address = "{}:{}".format(*sock.getsockname())
         server = ServerThread(RpcApplication(chain), sock, "embedded ledger")
         server.start()
