@@ -1,0 +1,66 @@
+"""What the generator is told: one JSON file that `harness load` writes and Locust's processes read.
+
+The stock of wallets and NFTs lies in a second file that only its owner can read, and is deleted
+when the load is over: it holds private keys.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+#: Names the plan's path to the generator.
+ENVIRONMENT = "MYSTERY_BOX_LOAD_PLAN"
+SEALED, REVEALED = "sealed", "revealed"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything the generator needs beside the profile. Paths are absolute."""
+
+    profile: str
+    folder: str
+    stock: str
+    backend_url: str
+    api_prefix: str
+    rpc_url: str
+    box_id: str
+    generators: int
+    #: Whether wallets are told apart by X-Forwarded-For, as behind a proxy that the backend trusts.
+    forwarded: bool
+    candy_machine: str
+    candy_guard: str
+    collection_mint: str
+    authority: str
+
+    def write(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+
+
+def read_plan(path: Path) -> Plan:
+    return Plan(**json.loads(path.read_text(encoding="utf-8")))
+
+
+@dataclass(frozen=True)
+class StockItem:
+    """An NFT and the key of the wallet that holds it. A wallet without an NFT has mint ''."""
+
+    secret: str
+    mint: str
+    state: str
+
+
+def write_stock(path: Path, items: Iterable[StockItem]) -> None:
+    """Write the stock so that only its owner can read it."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.writelines(f"{item.secret} {item.mint or '-'} {item.state}\n" for item in items)
+
+
+def read_stock(path: Path, index: int, generators: int) -> list[StockItem]:
+    """This generator's share: every `generators`-th item from `index` on."""
+    with path.open(encoding="utf-8") as lines:
+        share = [line.split() for number, line in enumerate(lines) if number % generators == index]
+    return [StockItem(secret, "" if mint == "-" else mint, state) for secret, mint, state in share]

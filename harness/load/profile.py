@@ -1,0 +1,302 @@
+"""A load profile: who arrives, how often, for how long, and what must hold.
+
+A profile is a TOML file, like a timetable for a crowd. `arrival` says how the crowd behaves:
+`constant` and `poisson` are open (people come whatever the answers are, and latency counts from the
+moment each meant to start), `closed` is Locust's own (so many people, each waiting for the answer).
+
+    arrival = "poisson"
+    thresholds = ["p95 reveal < 800 ms", "errors < 0.1 %", "dropped arrivals = 0"]
+
+    [mix]
+    reveal = 6
+    look = 3
+    sell = 1
+
+    [[stages]]
+    name = "warm-up"
+    seconds = 5
+    rate = 5
+    warm_up = true
+
+    [[stages]]
+    name = "steady"
+    seconds = 30
+    rate = 20
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+from harness.load.thresholds import Threshold, parse_threshold
+
+ARRIVALS = ("constant", "poisson", "closed")
+
+#: What one arrival can be, and the requests that it makes.
+ACTIONS: dict[str, tuple[str, ...]] = {
+    "status": (),
+    "reveal": (),
+    "look": (),
+    "quote": (),
+    "sell": ("request", "confirm"),
+    "journey": ("mint", "reveal", "look", "request", "confirm"),
+    "bot": (),
+    "abuse": (),
+}
+#: How many NFTs an arrival uses up: still sealed, or revealed beforehand.
+SEALED_USED = {"reveal": 1}
+REVEALED_USED = {"sell": 1, "quote": 1}
+_ALIASES = {"quote": "request", "look": "calculate"}
+
+SECONDS_MAX = 4 * 3600
+ARRIVALS_MAX = 1_000_000
+IN_FLIGHT_MAX = 2_000
+STAGES_MAX = 200
+
+FAULTS = {
+    "rpc_429_share": (0.0, 1.0),
+    "rpc_delay_ms": (0.0, 10_000.0),
+    "ledger_stall_seconds": (0.0, 30.0),
+    "database_restart_at_seconds": (0.0, float(SECONDS_MAX)),
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of time with one rate. `rate` is arrivals a second, or people when closed;
+    with `ramp` it is reached evenly from the stage before."""
+
+    name: str
+    seconds: float
+    rate: float
+    ramp: bool = False
+    warm_up: bool = False
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A profile as read from its file. `steps_until_broken` makes it a capacity search."""
+
+    name: str
+    about: str
+    arrival: str
+    mix: Mapping[str, float]
+    stages: tuple[Stage, ...]
+    thresholds: tuple[Threshold, ...]
+    seed: int = 1
+    in_flight_max: int = 200
+    workers: int = 1
+    backend_workers: int = 1
+    rate_limits: bool = False
+    steps_until_broken: bool = False
+    faults: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        return self.arrival != "closed"
+
+    @property
+    def seconds(self) -> float:
+        return sum(stage.seconds for stage in self.stages)
+
+    def arrivals_expected(self) -> float:
+        """How many will come if nothing stops the run; for a closed profile an upper guess of one
+        action a second for each person."""
+        total, before = 0.0, 0.0
+        for stage in self.stages:
+            mean = (before + stage.rate) / 2 if stage.ramp else stage.rate
+            total += mean * stage.seconds
+            before = stage.rate
+        return total
+
+    def share(self, action: str) -> float:
+        return self.mix.get(action, 0.0) / sum(self.mix.values())
+
+    def stock_needed(self) -> tuple[int, int]:
+        """NFTs that must be there before the start: (sealed, revealed).
+
+        Four standard deviations above what Poisson arrivals use up on average, so that a run
+        does not end for want of NFTs; at least one revealed where anybody looks.
+        """
+        expected = self.arrivals_expected()
+        sealed = sum(expected * self.share(a) * n for a, n in SEALED_USED.items())
+        revealed = sum(expected * self.share(a) * n for a, n in REVEALED_USED.items())
+        looks = 1 if self.mix.get("look") or self.mix.get("bot") else 0
+        return _with_slack(sealed), max(_with_slack(revealed), looks)
+
+
+def _with_slack(mean: float) -> int:
+    return math.ceil(mean + 4 * math.sqrt(mean)) if mean else 0
+
+
+def request_names(mix: Mapping[str, float]) -> set[str]:
+    """Every name under which measurements of this mix appear."""
+    names: set[str] = set()
+    for action in mix:
+        names |= {action, *ACTIONS[action]}
+    return names
+
+
+def profiles_beside(folder: Path) -> dict[str, Path]:
+    """The profiles that come with the project, by name."""
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def read_profile(path: Path) -> Profile:
+    """Read and check a profile. Raises UsageError naming file, key and value."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path.name}: is not TOML: {error}") from None
+    return profile_from(values, path.stem)
+
+
+def profile_from(values: dict[str, Any], name: str) -> Profile:
+    """A profile from the values of its file; `name` stands in its messages."""
+    known = {
+        "about", "arrival", "mix", "stages", "steps", "thresholds", "seed", "in_flight_max",
+        "workers", "backend_workers", "rate_limits", "faults",
+    }  # fmt: skip
+    if unknown := sorted(set(values) - known):
+        raise UsageError(f"{name}: {unknown[0]}: unknown key; known: {', '.join(sorted(known))}")
+    arrival = values.get("arrival", "poisson")
+    if arrival not in ARRIVALS:
+        raise UsageError(f"{name}: arrival: must be one of {', '.join(ARRIVALS)}, is {arrival!r}")
+    mix = _mix(values.get("mix"), name)
+    if ("stages" in values) == ("steps" in values):
+        raise UsageError(f"{name}: give either [[stages]] or [steps]")
+    stages = (
+        _steps(values["steps"], name) if "steps" in values else _stages(values["stages"], name)
+    )
+    profile = Profile(
+        name=name,
+        about=str(values.get("about", "")),
+        arrival=arrival,
+        mix=mix,
+        stages=stages,
+        thresholds=_thresholds(values.get("thresholds", []), mix, stages, name),
+        seed=_whole(values.get("seed", 1), "seed", name, 0, 2**63 - 1),
+        in_flight_max=_whole(
+            values.get("in_flight_max", 200), "in_flight_max", name, 1, IN_FLIGHT_MAX
+        ),
+        workers=_whole(values.get("workers", 1), "workers", name, 1, 64),
+        backend_workers=_whole(values.get("backend_workers", 1), "backend_workers", name, 1, 64),
+        rate_limits=bool(values.get("rate_limits", False)),
+        steps_until_broken="steps" in values,
+        faults=_faults(values.get("faults", {}), name),
+    )
+    if profile.seconds > SECONDS_MAX or profile.arrivals_expected() > ARRIVALS_MAX:
+        raise UsageError(
+            f"{name}: {profile.seconds:.0f} s and {profile.arrivals_expected():.0f} arrivals; at "
+            f"most {SECONDS_MAX} s and {ARRIVALS_MAX} arrivals are allowed"
+        )
+    if profile.steps_until_broken and not profile.thresholds:
+        raise UsageError(f"{name}: a capacity search needs thresholds: they say what broken means")
+    return profile
+
+
+def _mix(value: object, name: str) -> dict[str, float]:
+    if not isinstance(value, dict) or not value:
+        raise UsageError(f"{name}: mix: name at least one of {', '.join(ACTIONS)}")
+    for action, weight in value.items():
+        if action not in ACTIONS:
+            raise UsageError(f"{name}: mix.{action}: unknown; known: {', '.join(ACTIONS)}")
+        _number(weight, f"mix.{action}", name, 0, 1e6)
+    if sum(value.values()) <= 0:
+        raise UsageError(f"{name}: mix: all weights are 0")
+    return {action: float(weight) for action, weight in value.items() if weight}
+
+
+def _stages(value: object, name: str) -> tuple[Stage, ...]:
+    if not isinstance(value, list) or not 1 <= len(value) <= STAGES_MAX:
+        raise UsageError(f"{name}: stages: give 1 to {STAGES_MAX} [[stages]]")
+    stages = []
+    for number, entry in enumerate(value, start=1):
+        where = f"stages {number}"
+        if unknown := sorted(set(entry) - {"name", "seconds", "rate", "ramp", "warm_up"}):
+            raise UsageError(f"{name}: {where}: {unknown[0]}: unknown key")
+        for key in ("seconds", "rate"):
+            if key not in entry:
+                raise UsageError(f"{name}: {where}: {key} is missing")
+        stages.append(
+            Stage(
+                name=str(entry.get("name", f"stage-{number}")),
+                seconds=_number(entry["seconds"], f"{where}.seconds", name, 0.1, SECONDS_MAX),
+                rate=_number(entry["rate"], f"{where}.rate", name, 0, 10_000),
+                ramp=bool(entry.get("ramp", False)),
+                warm_up=bool(entry.get("warm_up", False)),
+            )
+        )
+    names = [stage.name for stage in stages]
+    if len(set(names)) != len(names):
+        raise UsageError(f"{name}: stages: two have the same name")
+    return tuple(stages)
+
+
+def _steps(value: dict[str, Any], name: str) -> tuple[Stage, ...]:
+    """Rates that grow by `factor` from `first` to `last`, after a warm-up at the first."""
+    if unknown := sorted(set(value) - {"first", "last", "factor", "seconds"}):
+        raise UsageError(f"{name}: steps: {unknown[0]}: unknown key")
+    first = _number(value.get("first", 5), "steps.first", name, 0.1, 10_000)
+    last = _number(value.get("last", 500), "steps.last", name, first, 10_000)
+    factor = _number(value.get("factor", 1.25), "steps.factor", name, 1.01, 10)
+    seconds = _number(value.get("seconds", 10), "steps.seconds", name, 0.1, 3600)
+    stages = [Stage("warm-up", seconds, first, warm_up=True)]
+    rate = first
+    while rate <= last * (1 + 1e-9) and len(stages) < STAGES_MAX:
+        stages.append(Stage(f"{rate:.4g} a second", seconds, rate))
+        rate *= factor
+    return tuple(stages)
+
+
+def _thresholds(
+    value: object, mix: Mapping[str, float], stages: tuple[Stage, ...], name: str
+) -> tuple[Threshold, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise UsageError(f'{name}: thresholds: must be a list such as ["p95 reveal < 800 ms"]')
+    found = []
+    for text in value:
+        threshold = parse_threshold(text)
+        if threshold.name is not None and threshold.name not in request_names(mix):
+            raise UsageError(
+                f"{name}: threshold {text!r}: {threshold.name!r} is not measured by this mix; "
+                f"measured: {', '.join(sorted(request_names(mix)))}"
+            )
+        if threshold.stage is not None and threshold.stage not in {one.name for one in stages}:
+            raise UsageError(
+                f"{name}: threshold {text!r}: there is no stage {threshold.stage!r}; stages: "
+                f"{', '.join(one.name for one in stages)}"
+            )
+        found.append(threshold)
+    return tuple(found)
+
+
+def _faults(value: object, name: str) -> dict[str, float]:
+    if not isinstance(value, dict):
+        raise UsageError(f"{name}: faults: must be a table")
+    for fault, number in value.items():
+        if fault not in FAULTS:
+            raise UsageError(f"{name}: faults.{fault}: unknown; known: {', '.join(FAULTS)}")
+        _number(number, f"faults.{fault}", name, *FAULTS[fault])
+    return {fault: float(number) for fault, number in value.items()}
+
+
+def _number(value: object, key: str, name: str, least: float, most: float) -> float:
+    good = isinstance(value, int | float) and not isinstance(value, bool)
+    if not good or not least <= float(value) <= most:  # type: ignore[arg-type]  # good says so
+        raise UsageError(f"{name}: {key}: must be a number from {least} to {most}, is {value!r}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _whole(value: object, key: str, name: str, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise UsageError(f"{name}: {key}: must be a whole number from {least} to {most}, is {value!r}")
+    return value

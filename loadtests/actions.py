@@ -1,0 +1,202 @@
+"""What people do at the backend: reveal, look, ask for a price, sell; and what bots try.
+
+Each action is one arrival: it makes its requests in order and writes each of them down, and a
+journey as a whole too. The same actions serve Locust's closed users and open arrival.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from random import Random
+
+from solders.message import to_bytes_versioned
+from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
+
+from harness.load.plan import Plan
+from harness.load.records import DROPPED, FAILED, OK, Record
+from loadtests.desk import Answer, Desk
+from loadtests.minting import Minting
+from loadtests.recorder import Recorder
+from loadtests.stock import Holding, Stock
+
+_BODY_BYTES = 300_000  # far more than any request needs
+
+
+class Actions:
+    """The moves of this process's players. Each takes the stage and the intended start."""
+
+    def __init__(
+        self, plan: Plan, desk: Desk, recorder: Recorder, stock: Stock, random: Random
+    ) -> None:
+        self._plan = plan
+        self._desk = desk
+        self._recorder = recorder
+        self._stock = stock
+        self._random = random
+        self._minting = Minting(plan)
+        self._by_name: dict[str, Callable[[int, float], None]] = {
+            "status": self.status,
+            "reveal": self.reveal,
+            "look": self.look,
+            "quote": self.quote,
+            "sell": self.sell,
+            "journey": self.journey,
+            "bot": self.bot,
+            "abuse": self.abuse,
+        }
+
+    def play(self, action: str, stage: int, intended_s: float) -> None:
+        """One arrival of the named kind."""
+        self._by_name[action](stage, intended_s)
+
+    def dropped(self, action: str, stage: int, intended_s: float, why: str) -> None:
+        """An arrival that could not even start."""
+        self._recorder.write(
+            Record(intended_s, intended_s, intended_s, stage, action, DROPPED, 0, why)
+        )
+
+    def status(self, stage: int, intended_s: float) -> None:
+        self._desk.call("status", stage, intended_s, "GET", "/buyback/status")
+
+    def reveal(self, stage: int, intended_s: float) -> None:
+        holding = self._stock.take_sealed()
+        if holding is None:
+            self.dropped("reveal", stage, intended_s, "no sealed NFT left")
+            return
+        answer = self._reveal(holding, stage, intended_s)
+        if answer.outcome == OK:
+            self._stock.revealed.append(holding)
+        else:
+            self._stock.sealed.append(holding)
+
+    def look(self, stage: int, intended_s: float) -> None:
+        holding = self._stock.any_revealed()
+        if holding is None:
+            self.dropped("look", stage, intended_s, "no revealed NFT yet")
+            return
+        self._look(holding, stage, intended_s)
+
+    def quote(self, stage: int, intended_s: float) -> None:
+        holding = self._stock.take_revealed()
+        if holding is None:
+            self.dropped("quote", stage, intended_s, "no revealed NFT left")
+            return
+        self._request(holding, "quote", stage, intended_s)
+
+    def sell(self, stage: int, intended_s: float) -> None:
+        holding = self._stock.take_revealed()
+        if holding is None:
+            self.dropped("sell", stage, intended_s, "no revealed NFT left")
+            return
+        outcome, status = self._sell(holding, stage, intended_s)
+        self._whole("sell", stage, intended_s, outcome, status)
+
+    def journey(self, stage: int, intended_s: float) -> None:
+        """Mint, reveal, look, sell. The mint is the ledger's time and is measured apart."""
+        wallet = self._stock.any_wallet()
+        if wallet is None:
+            self.dropped("journey", stage, intended_s, "no wallet to mint with")
+            return
+        started_s = self._recorder.now()
+        mint, reason = self._minting.mint(wallet.wallet)
+        minted_s = self._recorder.now()
+        outcome = OK if mint is not None else FAILED
+        self._recorder.write(
+            Record(intended_s, started_s, minted_s, stage, "mint", outcome, 0, reason)
+        )
+        if mint is None:
+            self._whole("journey", stage, intended_s, FAILED, 0)
+            return
+        holding = Holding(wallet.wallet, str(mint), wallet.address)
+        answer = self._reveal(holding, stage, minted_s)
+        if answer.outcome == OK:
+            answer = self._look(holding, stage, self._recorder.now())
+        outcome, status = answer.outcome, answer.status
+        if outcome == OK:
+            outcome, status = self._sell(holding, stage, self._recorder.now())
+        self._whole("journey", stage, intended_s, outcome, status)
+
+    def bot(self, stage: int, intended_s: float) -> None:
+        """Ask again and again for the reveal of one NFT; every answer must be the same one."""
+        holding = self._stock.any_revealed()
+        if holding is None:
+            self.dropped("bot", stage, intended_s, "no revealed NFT yet")
+            return
+        self._desk.call(
+            "bot", stage, intended_s, "POST", f"/reveal/{holding.mint}",
+            {"boxId": self._plan.box_id}, self._headers(self._stock.revealed[0]),
+        )  # fmt: skip
+
+    def abuse(self, stage: int, intended_s: float) -> None:
+        """Something that must be refused, and must not be an error of the server's."""
+        stranger = str(Pubkey.new_unique())
+        wallet = {"nftMint": stranger, "walletAddress": stranger}
+        attempts: list[tuple[str, str, object | None]] = [
+            ("POST", f"/reveal/{stranger}", {"boxId": self._plan.box_id}),
+            ("POST", "/reveal/not-an-address", {"boxId": self._plan.box_id}),
+            ("POST", f"/reveal/{stranger}", {"boxId": "x" * _BODY_BYTES}),
+            ("GET", f"/buyback/calculate/{stranger}", None),
+            ("POST", "/buyback/request", {**wallet, "amount": 10**12}),
+            ("POST", "/buyback/confirm", {**wallet, "signedTransaction": "AAAA"}),
+            ("POST", "/buyback/confirm", []),
+        ]
+        method, path, body = self._random.choice(attempts)
+        self._desk.call(
+            "abuse", stage, intended_s, method, path, body, refusal_expected=True
+        )
+
+    def _reveal(self, holding: Holding, stage: int, intended_s: float) -> Answer:
+        return self._desk.call(
+            "reveal", stage, intended_s, "POST", f"/reveal/{holding.mint}",
+            {"boxId": self._plan.box_id}, self._headers(holding),
+        )  # fmt: skip
+
+    def _look(self, holding: Holding, stage: int, intended_s: float) -> Answer:
+        return self._desk.call(
+            "look", stage, intended_s, "GET", f"/buyback/calculate/{holding.mint}",
+            None, self._headers(holding),
+        )  # fmt: skip
+
+    def _request(self, holding: Holding, name: str, stage: int, intended_s: float) -> Answer:
+        body = {"nftMint": holding.mint, "walletAddress": str(holding.wallet.pubkey())}
+        return self._desk.call(
+            name, stage, intended_s, "POST", "/buyback/request", body, self._headers(holding)
+        )
+
+    def _sell(self, holding: Holding, stage: int, intended_s: float) -> tuple[str, int]:
+        issued = self._request(holding, "request", stage, intended_s)
+        if issued.outcome != OK:
+            return issued.outcome, issued.status
+        body = {
+            "nftMint": holding.mint,
+            "walletAddress": str(holding.wallet.pubkey()),
+            "signedTransaction": _signed(issued.body["transaction"], holding),
+        }
+        paid = self._desk.call(
+            "confirm", stage, self._recorder.now(), "POST", "/buyback/confirm", body,
+            self._headers(holding),
+        )  # fmt: skip
+        return paid.outcome, paid.status
+
+    def _whole(
+        self, name: str, stage: int, intended_s: float, outcome: str, status: int
+    ) -> None:
+        now = self._recorder.now()
+        self._recorder.write(
+            Record(intended_s, intended_s, now, stage, name, outcome, status, "")
+        )
+
+    def _headers(self, holding: Holding) -> dict[str, str]:
+        return {"x-forwarded-for": holding.address} if self._plan.forwarded else {}
+
+
+def _signed(encoded: str, holding: Holding) -> str:
+    """The transaction with the wallet's signature in its place, as a wallet does it."""
+    transaction = VersionedTransaction.from_bytes(base64.b64decode(encoded))
+    message = transaction.message
+    signatures = list(transaction.signatures)
+    place = list(message.account_keys).index(holding.wallet.pubkey())
+    signatures[place] = holding.wallet.sign_message(to_bytes_versioned(message))
+    return base64.b64encode(bytes(VersionedTransaction.populate(message, signatures))).decode()

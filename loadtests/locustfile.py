@@ -1,0 +1,156 @@
+"""What Locust loads. `harness load` starts it; by hand, beside a testbed that `harness load --hold`
+keeps up:
+
+    MYSTERY_BOX_LOAD_PLAN=runs/.../plan.json locust -f loadtests/locustfile.py
+
+Open profiles have one user a process, which keeps the timetable of arrivals. Closed ones have
+Locust's own users, a class for each kind of person, weighted by the profile's mix.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from locust import LoadTestShape, User, constant_pacing, events, task
+from locust.env import Environment
+from locust.runners import MasterRunner, Runner
+
+from harness.load.plan import ENVIRONMENT, read_plan
+from harness.load.profile import read_profile
+from loadtests.arrivals import Arrivals
+from loadtests.generator import Generator
+from loadtests.recorder import Recorder
+from loadtests.timetable import people_at, stage_at
+
+_PLAN = read_plan(Path(os.environ[ENVIRONMENT]))
+_PROFILE = read_profile(Path(_PLAN.profile))
+_PACE_SECONDS = 1.0  # a closed user acts once a second, or as often as the answers let it
+_DONE = "crowd-done"
+_SPAWN_RATE_MAX = 100.0  # Locust warns above it
+
+_here: list[Generator] = []  # this process's generator: Locust makes users itself, without arguments
+
+
+@events.init.add_listener
+def _listen(environment: Environment, **_: object) -> None:
+    done: list[object] = []
+
+    def count(**_: object) -> None:
+        done.append(None)
+        if len(done) == _PLAN.generators and environment.runner is not None:
+            environment.runner.quit()
+
+    if environment.runner is not None:
+        environment.runner.register_message(_DONE, lambda environment, msg, **_: count())
+
+
+@events.test_start.add_listener
+def _begin(environment: Environment, **_: object) -> None:
+    if isinstance(environment.runner, MasterRunner):
+        Recorder(environment, Path(_PLAN.folder))
+    else:
+        _here.append(Generator(_PLAN, _PROFILE, environment))
+        _here[-1].recorder.begin()
+
+
+@events.test_stop.add_listener
+def _end(**_: object) -> None:
+    for generator in _here:
+        generator.recorder.flush()
+
+
+class OpenCrowd(User):
+    """Keeps the timetable of arrivals; one in each process."""
+
+    abstract = not _PROFILE.is_open
+
+    @task
+    def arrive(self) -> None:
+        one = _here[-1]
+        Arrivals(
+            _PROFILE, one.actions, one.recorder, one.index, _PLAN.generators, one.random
+        ).run()
+        runner = self.environment.runner
+        assert isinstance(runner, Runner)
+        runner.send_message(_DONE)
+        self.stop()
+
+
+class Person(User):
+    """A closed user: one kind of action, again and again."""
+
+    abstract = True
+    action = ""
+    wait_time = constant_pacing(_PACE_SECONDS)
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.weight = _PROFILE.mix.get(cls.action, 0)
+        cls.abstract = _PROFILE.is_open or not cls.weight
+
+    @task
+    def act(self) -> None:
+        one = _here[-1]
+        now = one.recorder.now()
+        one.actions.play(self.action, stage_at(_PROFILE, now), now)
+
+
+class StatusReader(Person):
+    """Asks whether buybacks are on."""
+
+    action = "status"
+
+
+class Revealer(Person):
+    """Opens one box after another."""
+
+    action = "reveal"
+
+
+class Looker(Person):
+    """Looks at what a skin would bring."""
+
+    action = "look"
+
+
+class Quoter(Person):
+    """Asks for a transaction to sign and never comes back: holds a reservation until it expires."""
+
+    action = "quote"
+
+
+class Seller(Person):
+    """Sells one skin after another."""
+
+    action = "sell"
+
+
+class Newcomer(Person):
+    """Mints, reveals, looks and sells."""
+
+    action = "journey"
+
+
+class Bot(Person):
+    """Asks for the same reveal again and again."""
+
+    action = "bot"
+
+
+class Abuser(Person):
+    """Sends what must be refused."""
+
+    action = "abuse"
+
+
+class Course(LoadTestShape):
+    """The profile's stages: how many people there are at each moment, and when it is over."""
+
+    def tick(self) -> tuple[int, float] | None:
+        seconds = self.get_run_time()
+        if _PROFILE.is_open:  # the crowds say themselves when they are done
+            return _PLAN.generators, _SPAWN_RATE_MAX
+        if seconds >= _PROFILE.seconds:
+            return None
+        return people_at(_PROFILE, seconds), _SPAWN_RATE_MAX

@@ -1,0 +1,81 @@
+"""Writes each request down, and tells Locust of it with the latency from the intended start.
+
+In a distributed run the workers' records travel to the master with Locust's own reports, so that
+one file on the master holds them all, wherever the workers are.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from locust.env import Environment
+from locust.runners import MasterRunner, WorkerRunner
+
+from harness.load.records import DROPPED, FILE, HEADER, OK, SHED, Record
+
+_WAITING_MAX = 500_000
+_FLUSH_EVERY = 200
+
+
+class Recorder:
+    """One for each process of the generator."""
+
+    def __init__(self, environment: Environment, folder: Path) -> None:
+        self._environment = environment
+        self._waiting: list[str] = []
+        self._start: float | None = None
+        self._travels = isinstance(environment.runner, WorkerRunner)
+        self._path = folder / FILE
+        if not self._travels:
+            self._path.write_text(HEADER + "\n", encoding="utf-8")
+        if self._travels:
+            environment.events.report_to_master.add_listener(self._pack)
+        if isinstance(environment.runner, MasterRunner):
+            environment.events.worker_report.add_listener(self._unpack)
+
+    def begin(self) -> None:
+        """The load starts now: times are counted from here."""
+        if self._start is None:
+            self._start = time.perf_counter()
+
+    def now(self) -> float:
+        """Seconds since the load began."""
+        assert self._start is not None, "the load has not begun"
+        return time.perf_counter() - self._start
+
+    def write(self, record: Record) -> None:
+        """Write one request down. One that never started is not among Locust's own figures."""
+        if len(self._waiting) < _WAITING_MAX:
+            self._waiting.append(record.line())
+        if not self._travels and len(self._waiting) >= _FLUSH_EVERY:
+            self.flush()
+        if record.outcome == DROPPED:
+            return
+        good = record.outcome in (OK, SHED)
+        self._environment.events.request.fire(
+            request_type="SHED" if record.outcome == SHED else "CALL",
+            name=record.name,
+            response_time=(record.finished_s - record.intended_s) * 1000,
+            response_length=0,
+            exception=None if good else RequestFailed(f"{record.status} {record.code}"),
+            context={},
+        )
+
+    def flush(self) -> None:
+        if self._waiting and not self._travels:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.writelines(line + "\n" for line in self._waiting)
+            self._waiting.clear()
+
+    def _pack(self, client_id: str, data: dict[str, Any]) -> None:
+        data["records"], self._waiting = self._waiting, []
+
+    def _unpack(self, client_id: str, data: dict[str, Any]) -> None:
+        self._waiting += data.get("records", [])
+        self.flush()
+
+
+class RequestFailed(Exception):
+    """What Locust lists as the reason of a failure: status and the backend's stable code."""
