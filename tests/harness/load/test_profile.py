@@ -64,7 +64,7 @@ def test_every_profile_of_the_project_is_good() -> None:
         ({"steps": {"first": 1}}, "either"),
         ({"stages": None, "steps": {"first": 9, "last": 3}}, "steps.last: must be"),
         ({"stages": None, "steps": {}, "thresholds": []}, "a capacity search needs thresholds"),
-        ({"stages": [{"seconds": 14_400, "rate": 9_999}]}, "at most"),
+        ({"stages": [{"seconds": 14_400, "rate": 9_999}], "thresholds": []}, "at most"),
         ({"thresholds": ["p95 sell < 1 s"]}, "'sell' is not measured by this mix"),
         ({"thresholds": ["p95 < 1 s in the evening"]}, "there is no stage 'the evening'"),
         ({"thresholds": "p95 < 1 s"}, "thresholds: must be a list"),
