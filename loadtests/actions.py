@@ -143,9 +143,7 @@ class Actions:
             ("POST", "/buyback/confirm", []),
         ]
         method, path, body = self._random.choice(attempts)
-        self._desk.call(
-            "abuse", stage, intended_s, method, path, body, refusal_expected=True
-        )
+        self._desk.call("abuse", stage, intended_s, method, path, body, refusal_expected=True)
 
     def _reveal(self, holding: Holding, stage: int, intended_s: float) -> Answer:
         return self._desk.call(
@@ -180,13 +178,9 @@ class Actions:
         )  # fmt: skip
         return paid.outcome, paid.status
 
-    def _whole(
-        self, name: str, stage: int, intended_s: float, outcome: str, status: int
-    ) -> None:
+    def _whole(self, name: str, stage: int, intended_s: float, outcome: str, status: int) -> None:
         now = self._recorder.now()
-        self._recorder.write(
-            Record(intended_s, intended_s, now, stage, name, outcome, status, "")
-        )
+        self._recorder.write(Record(intended_s, intended_s, now, stage, name, outcome, status, ""))
 
     def _headers(self, holding: Holding) -> dict[str, str]:
         return {"x-forwarded-for": holding.address} if self._plan.forwarded else {}

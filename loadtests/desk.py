@@ -72,9 +72,7 @@ class Desk:
         )  # fmt: skip
         return Answer(outcome, answer.status, answer.body)
 
-    def _send(
-        self, method: str, path: str, body: object | None, headers: dict[str, str]
-    ) -> Answer:
+    def _send(self, method: str, path: str, body: object | None, headers: dict[str, str]) -> Answer:
         data = b"" if body is None else json.dumps(body).encode()
         if body is not None:
             headers = {"content-type": "application/json", **headers}

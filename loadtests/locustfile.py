@@ -29,7 +29,9 @@ _PACE_SECONDS = 1.0  # a closed user acts once a second, or as often as the answ
 _DONE = "crowd-done"
 _SPAWN_RATE_MAX = 100.0  # Locust warns above it
 
-_here: list[Generator] = []  # this process's generator: Locust makes users itself, without arguments
+_here: list[
+    Generator
+] = []  # this process's generator: Locust makes users itself, without arguments
 
 
 @events.init.add_listener
@@ -68,9 +70,7 @@ class OpenCrowd(User):
     @task
     def arrive(self) -> None:
         one = _here[-1]
-        Arrivals(
-            _PROFILE, one.actions, one.recorder, one.index, _PLAN.generators, one.random
-        ).run()
+        Arrivals(_PROFILE, one.actions, one.recorder, one.index, _PLAN.generators, one.random).run()
         runner = self.environment.runner
         assert isinstance(runner, Runner)
         runner.send_message(_DONE)

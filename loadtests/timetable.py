@@ -25,9 +25,7 @@ def timetable(
         if profile.arrival == "constant":
             starts = _even(first, stage.rate, stage.seconds, index, generators)
         else:
-            starts = _random(
-                first / generators, stage.rate / generators, stage.seconds, randomness
-            )
+            starts = _random(first / generators, stage.rate / generators, stage.seconds, randomness)
         for start in starts:
             yield begin + start, number
         begin += stage.seconds

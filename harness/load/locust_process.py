@@ -66,10 +66,8 @@ def run_locust(
 
     Headless unless `web_port` is given, which then listens on loopback. Ends what it started.
     """
-    try:
-        import locust  # noqa: F401  # only to say early and clearly that it is missing
-    except ImportError:
-        raise UsageError("load needs the packages of requirements/all.txt: make setup") from None
+    if find_spec("locust") is None:  # importing it would turn this process's threads into greenlets
+        raise UsageError("load needs the packages of requirements/all.txt: make setup")
     base = [
         sys.executable, "-m", "locust", "-f", str(loadtests_folder() / "locustfile.py"),
         "--host", host, "--loglevel", "WARNING",
@@ -77,7 +75,15 @@ def run_locust(
     front = (
         ["--headless", "--only-summary"]
         if web_port is None
-        else ["--web-host", "127.0.0.1", "--web-port", str(web_port), "--autostart", "--autoquit", "5"]
+        else [
+            "--web-host",
+            "127.0.0.1",
+            "--web-port",
+            str(web_port),
+            "--autostart",
+            "--autoquit",
+            "5",
+        ]
     )
     files = [
         "--csv", str(folder / "locust"), "--csv-full-history",

@@ -61,9 +61,7 @@ def table(records: Records, profile: Profile) -> list[Row]:
         ]
     counted = measured(records, profile)
     seconds = sum(stage.seconds for stage in profile.stages if not stage.warm_up)
-    rows += [
-        _row("all", name, counted, seconds) for name in sorted(set(counted.name.tolist()))
-    ]
+    rows += [_row("all", name, counted, seconds) for name in sorted(set(counted.name.tolist()))]
     return rows
 
 
@@ -76,7 +74,9 @@ def _row(stage: str, name: str, records: Records, seconds: float) -> Row:
         if empty
         else tuple(float(p) for p in np.percentile(done, PERCENTILES))
     )
-    count = {outcome: int((part.outcome == outcome).sum()) for outcome in (OK, SHED, FAILED, DROPPED)}
+    count = {
+        outcome: int((part.outcome == outcome).sum()) for outcome in (OK, SHED, FAILED, DROPPED)
+    }
     return Row(
         stage=stage,
         name=name,

@@ -148,6 +148,15 @@ def profiles_beside(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
+def find_profile(written: str, known: Mapping[str, Path]) -> Path:
+    """The file behind what a person wrote: a name or a path. Raises UsageError for neither."""
+    if written in known:
+        return known[written]
+    if written.endswith(".toml"):
+        return Path(written)
+    raise UsageError(f"profile {written!r} is unknown; known: {', '.join(known)}, or a .toml file")
+
+
 def read_profile(path: Path) -> Profile:
     """Read and check a profile. Raises UsageError naming file, key and value."""
     try:
@@ -173,9 +182,7 @@ def profile_from(values: dict[str, Any], name: str) -> Profile:
     mix = _mix(values.get("mix"), name)
     if ("stages" in values) == ("steps" in values):
         raise UsageError(f"{name}: give either [[stages]] or [steps]")
-    stages = (
-        _steps(values["steps"], name) if "steps" in values else _stages(values["stages"], name)
-    )
+    stages = _steps(values["steps"], name) if "steps" in values else _stages(values["stages"], name)
     profile = Profile(
         name=name,
         about=str(values.get("about", "")),
@@ -298,5 +305,7 @@ def _number(value: object, key: str, name: str, least: float, most: float) -> fl
 
 def _whole(value: object, key: str, name: str, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise UsageError(f"{name}: {key}: must be a whole number from {least} to {most}, is {value!r}")
+        raise UsageError(
+            f"{name}: {key}: must be a whole number from {least} to {most}, is {value!r}"
+        )
     return value

@@ -14,6 +14,8 @@ from harness.load.records import DROPPED, Records
 
 _INTERVAL_SECONDS = 0.5
 _SAMPLES_MAX = 100_000
+#: The harness's own process, with the embedded ledger in it; its children are other groups.
+OWN_GROUP = "ledger"
 #: Above this share of one processor, over this many seconds on end, a process has no room left.
 CPU_SHARE_MAX = 0.92
 CPU_SECONDS = 3.0
@@ -37,14 +39,16 @@ class Sample:
 class Watch:
     """Samples groups of processes by pid, children included, in a thread of its own."""
 
-    groups: dict[str, int]
+    groups: dict[str, list[int]]
     samples: list[Sample] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _known: dict[int, psutil.Process] = field(default_factory=dict)
     _start: float = 0.0
 
-    def start(self) -> None:
+    def start(self, group: str, pids: list[int]) -> None:
+        """Begin, with one more group."""
+        self.groups[group] = pids
         self._start = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="load watch", daemon=True)
         self._thread.start()
@@ -56,26 +60,35 @@ class Watch:
 
     def _run(self) -> None:
         while not self._stop.wait(_INTERVAL_SECONDS) and len(self.samples) < _SAMPLES_MAX:
-            for group, pid in self.groups.items():
-                sample = self._look(group, pid)
+            for group, pids in self.groups.items():
+                sample = self._look(group, pids)
                 if sample is not None:
                     self.samples.append(sample)
 
-    def _look(self, group: str, pid: int) -> Sample | None:
+    def _look(self, group: str, pids: list[int]) -> Sample | None:
         shares, rss, files = [], 0, 0
-        try:
-            parent = self._process(pid)
-            for process in [parent, *(self._process(p.pid) for p in parent.children(True))]:
-                try:
-                    shares.append(process.cpu_percent() / 100)
-                    rss += process.memory_info().rss
-                    files += process.num_fds()
-                except psutil.Error:
-                    continue  # ended between being listed and being looked at
-        except psutil.Error:
+        for pid in self._family(pids) if group != OWN_GROUP else pids:
+            try:
+                process = self._process(pid)
+                shares.append(process.cpu_percent() / 100)
+                rss += process.memory_info().rss
+                files += process.num_fds()
+            except psutil.Error:
+                continue  # ended between being listed and being looked at
+        if not shares:
             return None
         at_s = time.monotonic() - self._start
         return Sample(at_s, group, max(shares, default=0.0), sum(shares), rss, files)
+
+    def _family(self, pids: list[int]) -> list[int]:
+        """The processes and all their children."""
+        found = list(pids)
+        for pid in pids:
+            try:
+                found += [child.pid for child in self._process(pid).children(recursive=True)]
+            except psutil.Error:
+                continue
+        return found
 
     def _process(self, pid: int) -> psutil.Process:
         """The same object each time: it remembers when it last looked at the processor time."""

@@ -1,0 +1,62 @@
+"""`harness load`: let a crowd at the backend, and judge what is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+
+def load(
+    profile: Annotated[
+        str, typer.Argument(help="A profile of the project (see --list), or a TOML file.")
+    ] = "smoke",
+    seed: Annotated[str, typer.Option(help="Gives the same wallets, NFTs and arrivals.")] = "1",
+    web: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Locust's web page on this port of 127.0.0.1."),
+    ] = None,
+    compare: Annotated[
+        Path | None, typer.Option(help="The folder of an earlier run to compare with.")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the profiles and stop.")] = False,
+    runs: Annotated[Path, typer.Option(help="Folder for the results of runs.")] = Path("runs"),
+) -> None:
+    """Play a load profile against the reference backend, and judge what is left.
+
+    Everything runs on this machine and listens on 127.0.0.1: ledger, Postgres, the backend with
+    its own workers, and Locust. Exit codes: 0 all thresholds held, 1 a judge found something
+    wrong, 3 void because the generator was the limit, 99 a threshold was crossed.
+
+        harness load smoke
+        harness load capacity
+        harness load my-profile.toml --compare runs/2026-01-02T101500Z
+    """
+    from harness.load.locust_process import loadtests_folder
+    from harness.load.play import LoadRequest, play
+    from harness.load.profile import find_profile, profiles_beside, read_profile
+    from harness.load.report import compared, write_report
+
+    console = Console(highlight=False)
+    known = profiles_beside(loadtests_folder() / "profiles")
+    if list_:
+        for name, path in known.items():
+            console.print(f"{name:12} {read_profile(path).about}", markup=False, soft_wrap=True)
+        return
+    path = find_profile(profile, known)
+    earlier = None if compare is None else compared(compare)
+    quiet = Console(stderr=True, highlight=False)
+    with quiet.status("starting ledger, database and backend ...") as status:
+
+        def tell(what: str, done: int, of: int) -> None:
+            if done % 20 == 0 or done == of or what.startswith("load"):
+                status.update(f"{what}: {done} of {of}")
+
+        result = play(LoadRequest(read_profile(path), path, runs, seed, web, tell))
+        report = write_report(result, earlier)
+    for line in report.lines:
+        console.print(line, markup=False, soft_wrap=True)
+    console.print(f"report: {report.path}", soft_wrap=True)
+    raise typer.Exit(result.exit_code)

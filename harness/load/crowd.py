@@ -1,0 +1,118 @@
+"""Lets the crowd in and follows it: reads the records as they grow, ends early where the rest can
+no longer change the verdict, and always keeps what was measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import StartError
+from harness.load.locust_process import LocustProcess, run_locust
+from harness.load.measurements import broken_stage, hopeless
+from harness.load.plan import Plan
+from harness.load.profile import Profile
+from harness.load.records import FILE, Record, Records, read_records, records_of
+
+_LOOK_SECONDS = 1.0
+_OVERTIME_SECONDS = 60.0  # over the profile's length, for the last answers
+_FIRST_RECORD_SECONDS_MAX = 60.0
+_LAST_LINES = 8
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the crowd left. `stages_done` were played to their end."""
+
+    records: Records
+    stages_done: int
+    ended_early: str | None
+    interrupted: bool
+
+
+def let_in(
+    plan: Plan,
+    profile: Profile,
+    folder: Path,
+    *,
+    web_port: int | None,
+    on_start: Callable[[LocustProcess], None],
+    on_look: Callable[[float, int], None],
+) -> Outcome:
+    """Run the generator to the profile's end, or until there is no point in going on.
+
+    `on_look(seconds, requests)` is called every second. Ctrl-C ends the crowd and keeps what was
+    measured. Raises StartError if the generator does not come up.
+    """
+    rows: list[Record] = []
+    ended_early: str | None = None
+    interrupted = False
+    path = folder / FILE
+    offset = 0
+    began: float | None = None
+    with run_locust(
+        plan=folder / "plan.json", folder=folder, host=plan.backend_url,
+        generators=plan.generators, web_port=web_port,
+    ) as locust:  # fmt: skip
+        on_start(locust)
+        launched = time.monotonic()
+        try:
+            while locust.running():
+                time.sleep(_LOOK_SECONDS)
+                if path.exists():
+                    new, offset = read_records(path, offset)
+                    rows += new
+                now = time.monotonic()
+                if began is None:
+                    if not rows:
+                        if now - launched > _FIRST_RECORD_SECONDS_MAX:
+                            break
+                        continue
+                    began = now - rows[0].finished_s
+                on_look(now - began, len(rows))
+                ended_early = _reason_to_end(records_of(rows), profile, now - began)
+                if ended_early is not None:
+                    locust.interrupt()
+                    break
+        except KeyboardInterrupt:
+            interrupted = True
+            ended_early = "interrupted"
+            locust.interrupt()
+        seconds = 0.0 if began is None else time.monotonic() - began
+    if path.exists():
+        rows += read_records(path, offset)[0]
+    if not rows and not interrupted:
+        raise StartError("the generator did not come up; its last lines follow", _log_of(folder))
+    done = _stages_done(profile, seconds) if ended_early else len(profile.stages)
+    return Outcome(records_of(rows), done, ended_early, interrupted)
+
+
+def _reason_to_end(records: Records, profile: Profile, seconds: float) -> str | None:
+    if seconds > profile.seconds + _OVERTIME_SECONDS:
+        return f"not over {_OVERTIME_SECONDS:.0f} s after its end"
+    if profile.steps_until_broken:
+        done = _stages_done(profile, seconds)
+        for number in range(done):
+            stage = profile.stages[number]
+            if not stage.warm_up and (broken := broken_stage(records, profile, number)):
+                return f"{broken[0].threshold.text} was broken at {stage.rate:.4g} a second"
+        return None
+    verdict = hopeless(records, profile)
+    return None if verdict is None else f"{verdict.threshold.text} can no longer be kept"
+
+
+def _stages_done(profile: Profile, seconds: float) -> int:
+    end = 0.0
+    for number, stage in enumerate(profile.stages):
+        end += stage.seconds
+        if seconds < end:
+            return number
+    return len(profile.stages)
+
+
+def _log_of(folder: Path) -> list[str]:
+    lines: list[str] = []
+    for path in sorted((folder / "logs").glob("locust*.log")):
+        lines += path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return lines[-_LAST_LINES:]

@@ -1,0 +1,238 @@
+"""What a person reads after a load: one HTML page, the same figures as JSON, a few lines for the
+terminal; beside them an earlier run, where one is given to compare with."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader
+
+from harness.errors import UsageError
+from harness.load.charts import line_chart
+from harness.load.measurements import Verdict
+from harness.load.play import LoadResult
+from harness.load.records import DROPPED, OK, Records
+from harness.load.series import arrivals_and_answers, latency, memory, processor
+from harness.run.folder import write_json
+
+FILE = "load.json"
+_FINDINGS_MAX = 3
+
+
+@dataclass(frozen=True)
+class Report:
+    path: Path
+    lines: list[str]
+
+
+def compared(folder: Path) -> dict[str, Any]:
+    """An earlier run's figures. Raises UsageError if there are none in the folder."""
+    path = folder / FILE
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise UsageError(f"--compare {folder}: holds no {FILE} of an earlier load") from None
+    if not isinstance(found, dict):
+        raise UsageError(f"--compare {folder}: {FILE} is not one of this program's")
+    return found
+
+
+def write_report(result: LoadResult, earlier: dict[str, Any] | None = None) -> Report:
+    """Write load.html and load.json into the run's folder."""
+    figures = summary(result)
+    write_json(result.folder / FILE, figures)
+    environment = Environment(
+        loader=PackageLoader("harness.load"), autoescape=True, trim_blocks=True
+    )
+    environment.filters["ms"] = lambda seconds: (
+        "" if math.isnan(seconds) else f"{seconds * 1000:.0f}"
+    )
+    styles = Environment(loader=PackageLoader("harness.report"))  # the same page style
+    profile, records = result.profile, result.outcome.records
+    seconds = max(float(records.finished_s.max()) if len(records) else 0.0, 1.0)
+    ends = np.cumsum([stage.seconds for stage in profile.stages])[:-1].tolist()
+    samples = result.watch.samples
+    page = environment.get_template("load.html.j2").render(
+        css=styles.loader.get_source(styles, "report.css")[0]  # type: ignore[union-attr]  # just set
+        + environment.loader.get_source(environment, "load.css")[0],  # type: ignore[union-attr]
+        profile=profile,
+        headline=headline(result),
+        good=result.exit_code == 0,
+        reasons=_reasons(result),
+        started=f"{result.started:%Y-%m-%d %H:%M:%S} UTC",
+        crowd="open arrival, " + profile.arrival if profile.is_open else "closed crowd",
+        where="embedded ledger, in real time, on this machine",
+        figures=_figures(result),
+        thresholds=_thresholds(result, earlier),
+        earlier=earlier,
+        judgements=result.judgements,
+        latency_note=(
+            "Latency counts from the moment each request was meant to start, so a stall cannot hide."
+            if profile.is_open
+            else "A closed crowd waits for its answers: while the backend stalls it asks less, and "
+            "latency looks better than it was."
+        ),
+        charts={
+            "arrivals": line_chart(
+                arrivals_and_answers(records, seconds), "requests", "/s", seconds, ends
+            ),
+            "latency": line_chart(latency(records, seconds), "latency", "ms", seconds, ends),
+            "processor": line_chart(processor(samples), "processor", "%", seconds, ends),
+            "memory": line_chart(memory(samples), "memory", "MB", seconds, ends),
+        },
+        rows=result.rows,
+        errors=_errors(records),
+        server=[],
+        command=figures["command"],
+    )
+    path = result.folder / "load.html"
+    path.write_text(page, encoding="utf-8")
+    return Report(path, _lines(result))
+
+
+def summary(result: LoadResult) -> dict[str, Any]:
+    """Everything that was found, for machines."""
+    return {
+        "format": 1,
+        "profile": result.profile.name,
+        "command": f"harness load {result.profile.name}",
+        "arrival": result.profile.arrival,
+        "started": result.started.isoformat(timespec="seconds"),
+        "exit_code": result.exit_code,
+        "headline": headline(result),
+        "void": result.void,
+        "ended_early": result.outcome.ended_early,
+        "minting": asdict(result.minted) | {"a_second": result.minted.a_second},
+        "knee": None if result.knee is None else {
+            "rate": result.knee.rate,
+            "broken_at": result.knee.broken_at,
+            "broken": [verdict.threshold.text for verdict in result.knee.broken],
+        },
+        "thresholds": [
+            {"text": one.threshold.text, "value": _finite(one.value), "holds": one.holds}
+            for one in result.verdicts
+        ],
+        "judgements": [
+            {"judge": one.judge, "passed": one.passed, "findings": list(one.findings),
+             "counted": one.counted}
+            for one in result.judgements
+        ],
+        "rows": [
+            {key: _finite(value) if isinstance(value, float) else value
+             for key, value in asdict(row).items() if key != "percentiles_s"}
+            | {f"p{p}_s": _finite(v) for p, v in zip((50, 90, 95, 99), row.percentiles_s, strict=True)}
+            for row in result.rows
+        ],
+    }  # fmt: skip
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else value
+
+
+def headline(result: LoadResult) -> str:
+    """The verdict in one line."""
+    if result.outcome.interrupted:
+        return "Interrupted; what was measured is kept"
+    if any(not one.passed for one in result.judgements):
+        return "WRONG: the judges found damage after the load"
+    if result.void is not None:
+        return "VOID: the generator was the limit, not the backend"
+    if result.knee is not None:
+        if result.knee.rate is None:
+            return "No rate held: the thresholds were broken at the first step"
+        above = result.knee.broken_at
+        end = "; never broken" if above is None else f"; broken at {above:.4g}"
+        return f"Capacity: {result.knee.rate:.4g} arrivals a second{end}"
+    crossed = sum(not one.holds for one in result.verdicts)
+    return f"{crossed} of {len(result.verdicts)} thresholds CROSSED" if crossed else "Passed"
+
+
+def _reasons(result: LoadResult) -> list[str]:
+    found = [] if result.void is None else [result.void]
+    if result.outcome.ended_early is not None:
+        found.append(f"ended early: {result.outcome.ended_early}")
+    if result.knee is not None:
+        found += [f"broke first: {_told(verdict)}" for verdict in result.knee.broken]
+    else:
+        found += [_told(verdict) for verdict in result.verdicts if not verdict.holds]
+    for judgement in result.judgements:
+        found += [f"{judgement.judge}: {one}" for one in judgement.findings[:_FINDINGS_MAX]]
+    return found
+
+
+def _told(verdict: Verdict) -> str:
+    return f"{verdict.threshold.text}: {shown(verdict.threshold.measure, verdict.value)}"
+
+
+def shown(measure: str, value: float | None) -> str:
+    """A measured value as its threshold writes it."""
+    if value is None:
+        return "nothing was measured"
+    if math.isinf(value):
+        return "not within the run"
+    if measure in ("errors", "shed"):
+        return f"{value:.2%}"
+    if measure == "rate":
+        return f"{value:.1f} /s"
+    if measure == "dropped arrivals":
+        return f"{value:.0f}"
+    return f"{value * 1000:.0f} ms" if value < 10 else f"{value:.1f} s"
+
+
+def _thresholds(result: LoadResult, earlier: dict[str, Any] | None) -> list[dict[str, Any]]:
+    before = {one["text"]: one["value"] for one in (earlier or {}).get("thresholds", [])}
+    return [
+        {
+            "text": one.threshold.text,
+            "value": shown(one.threshold.measure, one.value),
+            "holds": one.holds,
+            "earlier": shown(one.threshold.measure, before.get(one.threshold.text)),
+        }
+        for one in result.verdicts
+    ]
+
+
+def _figures(result: LoadResult) -> list[tuple[str, str]]:
+    records = result.outcome.records
+    found = [
+        ("requests", f"{len(records)}"),
+        ("answered", f"{int((records.outcome == OK).sum())}"),
+        ("dropped", f"{int((records.outcome == DROPPED).sum())}"),
+        ("NFTs minted before, a second", f"{result.minted.a_second:.0f}"),
+    ]
+    if result.knee is not None and result.knee.rate is not None:
+        found.insert(0, ("arrivals a second held", f"{result.knee.rate:.4g}"))
+    return found
+
+
+def _errors(records: Records) -> list[tuple[str, str, int, str, int]]:
+    bad = records.where(records.outcome != OK)
+    counted = Counter(
+        zip(
+            bad.name.tolist(), bad.outcome.tolist(), bad.status.tolist(), bad.code.tolist(),
+            strict=True,
+        )
+    )  # fmt: skip
+    return [(*key, times) for key, times in counted.most_common(50)]
+
+
+def _lines(result: LoadResult) -> list[str]:
+    """The verdict for a terminal: the headline, its reasons, a row for each name."""
+    lines = [headline(result), *(f"  {reason}" for reason in _reasons(result))]
+    for row in result.rows:
+        if row.stage != "all":
+            continue
+        p50, _, p95, _ = row.percentiles_s
+        times = "" if math.isnan(p50) else f"p50 {p50 * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms"
+        lines.append(
+            f"  {row.name:8} {row.ok:6} ok, {row.ok_a_second:6.1f} a second, {row.failed} failed, "
+            f"{row.shed} shed, {row.dropped} dropped; {times}"
+        )
+    return lines

@@ -1,0 +1,85 @@
+"""Records and samples as series over time, a point a second, for the report's pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.load.records import DROPPED, FAILED, OK, SHED, Records
+from harness.load.watch import Sample
+
+_POINTS_MAX = 240
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a chart. `colour` is a class of the page's style sheet."""
+
+    name: str
+    points: list[tuple[float, float]]
+    colour: str
+
+
+def _bins(records: Records, seconds: float) -> tuple[np.ndarray, float]:
+    width = max(1.0, seconds / _POINTS_MAX)
+    return (records.intended_s / width).astype(int), width
+
+
+def arrivals_and_answers(records: Records, seconds: float) -> list[Series]:
+    """Requests that were meant to start, and what came of them, a second."""
+    found = []
+    place, width = _bins(records, seconds)
+    ended = (records.finished_s / width).astype(int)
+    for name, where, mask, colour in (
+        ("meant to start", place, np.ones(len(records), bool), "a"),
+        ("answered", ended, records.outcome == OK, "b"),
+        ("turned away", ended, records.outcome == SHED, "c"),
+        ("failed or dropped", ended, np.isin(records.outcome, (FAILED, DROPPED)), "d"),
+    ):
+        if not mask.any():
+            continue
+        counts = np.bincount(where[mask])
+        found.append(
+            Series(name, [(n * width, count / width) for n, count in enumerate(counts)], colour)
+        )
+    return found
+
+
+def latency(
+    records: Records, seconds: float, percentiles: Sequence[int] = (50, 95, 99)
+) -> list[Series]:
+    """Percentiles of the latency in milliseconds, by when requests were meant to start."""
+    done = records.where(records.outcome == OK)
+    place, width = _bins(done, seconds)
+    milliseconds = done.latency_s * 1000
+    found = []
+    for percentile, colour in zip(percentiles, "abc", strict=False):
+        points = [
+            (float(n) * width, float(np.percentile(milliseconds[place == n], percentile)))
+            for n in np.unique(place)
+        ]
+        found.append(Series(f"p{percentile}", points, colour))
+    return found
+
+
+def processor(samples: Sequence[Sample]) -> list[Series]:
+    """Processor time of each group of processes, in per cent of one processor."""
+    return _by_group(samples, lambda one: one.cpu_share_all * 100)
+
+
+def memory(samples: Sequence[Sample]) -> list[Series]:
+    """Resident memory of each group of processes, in MB."""
+    return _by_group(samples, lambda one: one.rss_bytes / 1e6)
+
+
+def _by_group(samples: Sequence[Sample], value: object) -> list[Series]:
+    assert callable(value)
+    groups = list(dict.fromkeys(sample.group for sample in samples))
+    found = []
+    for group, colour in zip(groups, "abcd", strict=False):
+        points = [(one.at_s, float(value(one))) for one in samples if one.group == group]
+        step = max(1, len(points) // _POINTS_MAX)
+        found.append(Series(group, points[::step], colour))
+    return found
