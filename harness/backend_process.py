@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -89,10 +89,8 @@ class BackendProcess:
 
     def _signal(self, number: int) -> None:
         """To the whole group: it was started as the leader of one."""
-        try:
+        with suppress(ProcessLookupError):  # gone already
             os.killpg(self.pid, number)
-        except ProcessLookupError:
-            pass  # gone already
 
     def wait_until_ready(self) -> None:
         """Raises StartError with the last lines of its log if it does not come up."""

@@ -1,1 +1,1 @@
-"""The load generator: what Locust runs. `harness load` prepares it, starts it and judges after it."""
+"""The load generator: what Locust runs. `harness load` prepares it, starts it, judges after it."""

@@ -1,1 +1,1 @@
-"""Load: how much the backend bears, what breaks first, and whether anything went wrong while it did."""
+"""Load: how much the backend bears, what breaks first, and whether anything went wrong."""

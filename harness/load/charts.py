@@ -75,7 +75,7 @@ def _round_up(value: float) -> float:
 def _label_places(wanted: Sequence[float]) -> list[float]:
     """Heights of labels, moved down so that none covers another."""
     placed: dict[int, float] = {}
-    last = -_LABEL_GAP
+    last = float(-_LABEL_GAP)
     for place in sorted(range(len(wanted)), key=lambda n: wanted[n]):
         last = max(wanted[place], last + _LABEL_GAP)
         placed[place] = last

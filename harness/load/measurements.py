@@ -14,6 +14,7 @@ from harness.load.thresholds import Threshold
 
 PERCENTILES = (50, 90, 95, 99)
 _MEASURED_AT_LEAST = 20  # requests in a stage before an early end can be judged
+_SHARES = {"errors": FAILED, "shed": SHED}
 _CALM = 2.0  # recovered: the p95 of a second is back under twice what it was before
 
 
@@ -116,20 +117,20 @@ def _value(measure: str, part: Records, seconds: float) -> float | None:
         return float((part.outcome == DROPPED).sum())
     if len(part) == 0:
         return None
-    if measure == "errors":
-        return float((part.outcome == FAILED).mean())
-    if measure == "shed":
-        return float((part.outcome == SHED).mean())
+    if measure in _SHARES:
+        return float((part.outcome == _SHARES[measure]).mean())
     done = part.latency_s[part.outcome == OK]
     if measure == "rate":
         return len(done) / seconds
-    if len(done) == 0:
-        return None
+    return _latency(measure, done) if len(done) else None
+
+
+def _latency(measure: str, seconds: NDArray[np.float64]) -> float:
     if measure == "max":
-        return float(done.max())
+        return float(seconds.max())
     if measure == "mean":
-        return float(done.mean())
-    return float(np.percentile(done, int(measure[1:])))
+        return float(seconds.mean())
+    return float(np.percentile(seconds, int(measure[1:])))
 
 
 def _starts(stages: Sequence[Stage]) -> NDArray[np.float64]:
@@ -183,11 +184,10 @@ def hopeless(records: Records, profile: Profile) -> Verdict | None:
             part = part.where(part.name == one.name)
         if one.measure == "dropped arrivals":
             return verdict
-        share = profile.share(one.name) if one.name in profile.mix else 1.0
+        share = profile.share(one.name) if one.name is not None and one.name in profile.mix else 1.0
         at_the_end = max(expected * share, len(part), 1.0)
-        if one.measure in ("errors", "shed"):
-            outcome = FAILED if one.measure == "errors" else SHED
-            if (part.outcome == outcome).sum() / at_the_end > one.limit:
+        if one.measure in _SHARES:
+            if (part.outcome == _SHARES[one.measure]).sum() / at_the_end > one.limit:
                 return verdict
         elif one.measure.startswith("p"):
             slow = (part.latency_s > one.limit).sum()

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader
 
 from harness.errors import UsageError
 from harness.load.charts import line_chart
-from harness.load.measurements import Verdict
+from harness.load.measurements import PERCENTILES, Row, Verdict
 from harness.load.play import LoadResult
 from harness.load.records import DROPPED, OK, Records
 from harness.load.series import arrivals_and_answers, latency, memory, processor
@@ -73,7 +73,7 @@ def write_report(result: LoadResult, earlier: dict[str, Any] | None = None) -> R
         earlier=earlier,
         judgements=result.judgements,
         latency_note=(
-            "Latency counts from the moment each request was meant to start, so a stall cannot hide."
+            "Latency counts from when each request was meant to start, so a stall cannot hide."
             if profile.is_open
             else "A closed crowd waits for its answers: while the backend stalls it asks less, and "
             "latency looks better than it was."
@@ -123,13 +123,15 @@ def summary(result: LoadResult) -> dict[str, Any]:
              "counted": one.counted}
             for one in result.judgements
         ],
-        "rows": [
-            {key: _finite(value) if isinstance(value, float) else value
-             for key, value in asdict(row).items() if key != "percentiles_s"}
-            | {f"p{p}_s": _finite(v) for p, v in zip((50, 90, 95, 99), row.percentiles_s, strict=True)}
-            for row in result.rows
-        ],
+        "rows": [_row(row) for row in result.rows],
     }  # fmt: skip
+
+
+def _row(row: Row) -> dict[str, Any]:
+    times = {f"p{p}_s": t for p, t in zip(PERCENTILES, row.percentiles_s, strict=True)}
+    found = {**asdict(row), **times}
+    del found["percentiles_s"]
+    return {key: _finite(v) if isinstance(v, float) else v for key, v in found.items()}
 
 
 def _finite(value: float | None) -> float | None:

@@ -94,7 +94,7 @@ def new_wallet(bed: Testbed, lamports: int) -> Keypair:
 def reveal_stock(
     held: Sequence[tuple[Keypair, str]], base_url: str, box_id: str, forwarded: bool, tell: Tell
 ) -> None:
-    """Reveal NFTs through the backend. Raises StartError with the first answer that is not a yes."""
+    """Reveal NFTs through the backend. Raises StartError with the first answer but a yes."""
 
     def reveal(number: int) -> httpx.Response:
         headers = {"x-forwarded-for": f"198.19.255.{number % 250}"} if forwarded else {}

@@ -55,7 +55,7 @@ def test_poisson_arrivals_have_exponential_gaps(generators: int) -> None:
     flat = all_starts[all_starts < 100]
     assert stats.kstest(np.diff(flat) * 20, "expon").pvalue > 0.001
     up = all_starts[(all_starts >= 100) & (all_starts < 200)]
-    # On the ramp the number that has come grows as 20 t + 0.2 t^2: uniform after that change of time.
+    # On the ramp the number that has come grows as 20 t + 0.2 t^2: uniform after that change.
     t = up - 100
     assert stats.kstest((20 * t + 0.2 * t**2) / 4000, "uniform").pvalue > 0.001
     assert len(all_starts) == pytest.approx(6500, abs=4 * 6500**0.5)

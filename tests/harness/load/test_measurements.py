@@ -1,4 +1,4 @@
-"""Figures from records: each threshold measured on records whose answer is known by construction."""
+"""Figures from records: each threshold on records whose answer is known by construction."""
 
 from __future__ import annotations
 
