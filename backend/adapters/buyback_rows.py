@@ -159,7 +159,7 @@ class BuybackRows:
         self._opened = False
 
     def skin(self, mint: str) -> Sellable | None:
-        self._open_book()
+        self.open_book()
         row = self._database.first(_SKIN, mint=mint, treasury=self._treasury)
         return None if row is None else Sellable(*row)
 
@@ -209,15 +209,15 @@ class BuybackRows:
         now: datetime,
     ) -> None:
         """Enter a payment that is on the ledger; entered twice, it is there once."""
-        self._open_book()
+        self.open_book()
         self._database.rows(
             _RECORD, quote_id=quote_id, mint=mint, wallet=wallet, amount=amount_lamports,
             amount_sol=Decimal(amount_lamports) / LAMPORTS_PER_SOL, signature=signature, now=now,
             treasury=self._treasury,
         )  # fmt: skip
 
-    def _open_book(self) -> None:
-        """At the first use, so that an application can start before its database."""
+    def open_book(self) -> None:
+        """Done by itself at the first use, so that an application can start before its database."""
         if not self._opened:
             self._database.rows(_OPEN_BOOK, treasury=self._treasury)
             self._opened = True

@@ -114,6 +114,10 @@ class BuybackService:
         self._version = settings.buyback_config_version
         self._config = buyback.config_address(self._version, self._program)
 
+    def warm_up(self) -> None:
+        """What would otherwise be done by the first request. Optional."""
+        self._rows.open_book()
+
     def status(self) -> Status:
         """Whether buybacks are on and what the treasury holds."""
         config, treasury = self._ledger.accounts([self._config, self._treasury.pubkey()])
@@ -144,7 +148,7 @@ class BuybackService:
             skin = self._sellable(mint)
             live = None if skin.live_quote_id is None else self._rows.quote(skin.live_quote_id)
             try:
-                if live is None or self._out_of_the_way(live):
+                if live is None or self._out_of_the_way(live, wallet):
                     return self._issue(mint, wallet, skin)
                 return self._issue_again(mint, wallet, live)
             except LiveQuote:  # another request was a little faster
@@ -207,13 +211,12 @@ class BuybackService:
             VersionedTransaction.from_bytes(live.issued_tx),
         )
 
-    def _out_of_the_way(self, live: StoredQuote) -> bool:
+    def _out_of_the_way(self, live: StoredQuote, wallet: Pubkey) -> bool:
         """Whether a live quote has just been closed, because it can not be paid any more."""
-        if not live.treasury_signed and live.state is QuoteState.OPEN:
+        expired = self._clock.now() >= live.expires_at
+        if not live.treasury_signed and (expired or live.user_wallet != str(wallet)):
             return self._rows.close(live.id, unsigned_only=True)  # nobody else can cash it
-        if self._clock.now() < live.expires_at:
-            return False
-        return self.settle(live) is QuoteState.DEAD
+        return expired and self.settle(live) is QuoteState.DEAD
 
     def _check_payable(self, mint: Pubkey, wallet: Pubkey) -> tuple[int, int]:
         """What the program would refuse, said before anybody signs; balance and minimum."""
