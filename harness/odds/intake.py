@@ -1,0 +1,405 @@
+"""The intake: every row is taken or named, none is lost.
+
+A customs officer with a list: each row shows its papers, the first thing wrong with it is written
+down with the row's number, and at the end arrivals equal admitted plus refused.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from harness.errors import UsageError
+from harness.odds.draws import UNKNOWN, Coded, Draws, Rejects
+from harness.odds.table import RarityTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_KNOWN = ("time", "mint", "wallet", "box", "tier", "skin", "number", "paid_lamports")
+_MINTS_KEPT_MAX = 1_000_000
+_EXAMPLES_MAX = 5
+_LAMPORTS_MAX = 2**63 - 1
+
+
+class Intake:
+    """Takes batches of rows and gives Draws.
+
+    `tables`: the promise of each box type; rows of other boxes are wrong. With one table, a source
+    without a box column is taken to be of that box. `unknown_ok`: columns (wallet) whose values
+    the source may not know. `strict`: the first wrong row raises UsageError; else it is rejected
+    and counted.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        tables: Mapping[str, RarityTable],
+        *,
+        strict: bool = True,
+        unknown_ok: frozenset[str] = frozenset(),
+    ) -> None:
+        self.source = source
+        self.tables = tables
+        self.strict = strict
+        self.unknown_ok = unknown_ok
+        self.rows_in = 0
+        self._parts: dict[str, list[NDArray[Any]]] = {}
+        self._names: dict[str, dict[str, int]] = {}
+        self._met: dict[str, tuple[pa.Array, NDArray[Any]]] = {}
+        self._rejected: Counter[str] = Counter()
+        self._examples: list[str] = []
+        self._columns: frozenset[str] | None = None
+
+    def add(self, batch: pa.RecordBatch | pa.Table) -> None:
+        """Check and take one batch. Raises UsageError naming the row (strict) or the column."""
+        columns = {name: _one_array(batch.column(name)) for name in batch.schema.names}
+        self._check_columns(frozenset(columns))
+        rows = batch.num_rows
+        wrong = _Wrong(rows)
+        taken: dict[str, NDArray[Any]] = {}
+        for name in ("box", "tier", "skin", "wallet"):
+            if name in columns:
+                taken[name] = self._coded(name, columns[name], wrong)
+        if "box" not in taken:
+            (box,) = self.tables
+            taken["box"] = np.full(rows, self._code("box", box), dtype=np.int32)
+        self._check_tiers(taken["box"], taken["tier"], wrong)
+        if "time" in columns:
+            taken["time"] = _times(columns["time"], wrong)
+        for name in ("number", "paid_lamports"):
+            if name in columns:
+                taken[name] = _whole_numbers(name, columns[name], wrong)
+        if "mint" in columns:
+            texts = _texts(columns["mint"])
+            wrong.mark(_blank(texts), "mint is missing")
+            taken["mint_hash"] = _hashes(texts)
+            if self.rows_in + rows <= _MINTS_KEPT_MAX:
+                taken["mints"] = texts.to_numpy(zero_copy_only=False)
+            else:
+                self._parts.pop("mints", None)
+        self._settle(wrong, columns)
+        keep = None if not wrong.any else wrong.reason == 0
+        for name, values in taken.items():
+            self._parts.setdefault(name, []).append(values if keep is None else values[keep])
+        row_numbers = np.arange(self.rows_in + 1, self.rows_in + rows + 1)
+        if keep is not None or self._parts.get("row"):
+            self._remember_rows(row_numbers, keep)
+        self.rows_in += rows
+
+    def finish(self) -> Draws:
+        """The draws. Raises UsageError if there are none, or naming a mint that stands twice."""
+        if self.rows_in == 0:
+            raise UsageError(f"{self.source}: has no rows: nothing was drawn")
+        joined = {name: _joined(self._parts, name) for name in list(self._parts)}
+        rows = joined.pop("row", None)
+        if "mint_hash" in joined:
+            keep = self._check_duplicates(joined, rows)
+            if keep is not None:
+                joined = {name: v[keep] for name, v in joined.items() if len(v) == len(keep)}
+        if not len(joined["tier"]):
+            raise UsageError(
+                f"{self.source}: all {self.rows_in} rows were rejected, first {self._examples[0]}"
+            )
+        coded = {
+            name: self._sorted(name, joined[name])
+            for name in ("tier", "box", "skin", "wallet")
+            if name in joined
+        }
+        mints = joined.get("mints")
+        return Draws(
+            source=self.source,
+            rows_in=self.rows_in,
+            tier=coded["tier"],
+            box=coded["box"],
+            skin=coded.get("skin"),
+            wallet=coded.get("wallet"),
+            time_us=joined.get("time"),
+            mint_hash=joined.get("mint_hash"),
+            mints=mints if mints is not None and len(mints) == len(joined["tier"]) else None,
+            number=joined.get("number"),
+            paid_lamports=joined.get("paid_lamports"),
+            rejects=Rejects(dict(self._rejected), tuple(self._examples)),
+        )
+
+    # -- the checks ------------------------------------------------------------------------------
+
+    def _check_columns(self, columns: frozenset[str]) -> None:
+        if self._columns is not None and columns != self._columns:
+            raise UsageError(f"{self.source}: a later part has other columns than the first")
+        self._columns = columns
+        if "tier" not in columns:
+            raise UsageError(
+                f"{self.source}: has no column tier; columns are {', '.join(sorted(columns))}; "
+                f"known are {', '.join(_KNOWN)}"
+            )
+        if unknown := sorted(columns - set(_KNOWN)):
+            raise UsageError(
+                f"{self.source}: unknown column {unknown[0]!r}; known are {', '.join(_KNOWN)}"
+            )
+        if "box" not in columns and len(self.tables) != 1:
+            raise UsageError(f"{self.source}: has no column box, but {len(self.tables)} tables are "
+                             "given; add the column or give one table")  # fmt: skip
+
+    def _coded(self, name: str, column: pa.Array, wrong: _Wrong) -> NDArray[Any]:
+        coded = (
+            column if pa.types.is_dictionary(column.type) else _texts(column).dictionary_encode()
+        )
+        names = coded.dictionary.cast(pa.string())
+        lookup = np.append(self._codes_of(name, names), np.int32(UNKNOWN))
+        places = pc.fill_null(coded.indices, len(names)).to_numpy(zero_copy_only=False)
+        codes = lookup.astype(_code_type(len(self._names[name])))[places]
+        if name not in self.unknown_ok:
+            wrong.mark(codes == UNKNOWN, f"{name} is missing")
+        return codes
+
+    def _codes_of(self, name: str, texts: pa.Array) -> NDArray[np.int32]:
+        """Codes of a part's own names; only those not met before are looked at one by one."""
+        known = self._names.setdefault(name, {})
+        met = self._met.get(name)
+        if met is None:
+            codes = np.full(len(texts), UNKNOWN, dtype=np.int32)
+        else:
+            found = pc.fill_null(pc.index_in(texts, value_set=met[0]), len(met[1]))
+            codes = np.append(met[1], UNKNOWN)[found.to_numpy(zero_copy_only=False)]
+        for place in np.flatnonzero(codes == UNKNOWN):
+            text = (texts[int(place)].as_py() or "").strip()
+            if text:
+                codes[place] = self._code(name, text)
+        if met is None or len(known) > len(met[1]):
+            self._met[name] = (pa.array(list(known), pa.string()), np.arange(len(known)))
+        return codes.astype(np.int32)
+
+    def _code(self, name: str, text: str) -> int:
+        known = self._names.setdefault(name, {})
+        if name == "tier" and text not in known:  # a tier may be written in another case
+            promised = (t for table in self.tables.values() for t in table.tiers)
+            text = {one.casefold(): one for one in promised}.get(text.casefold(), text)
+        return known.setdefault(text, len(known))
+
+    def _check_tiers(self, box: NDArray[Any], tier: NDArray[Any], wrong: _Wrong) -> None:
+        boxes, tiers = list(self._names.get("box", ())), list(self._names.get("tier", ()))
+        allowed = np.zeros((len(boxes) + 1, len(tiers) + 1), dtype=bool)
+        for number, name in enumerate(boxes):
+            promised = self.tables[name].tiers if name in self.tables else ()
+            allowed[number, :-1] = [one in promised for one in tiers]
+        known = np.array([name in self.tables for name in boxes] + [True])
+        if not known.all():
+            wrong.mark(~known[box], "box without a table")
+        if not allowed[:-1, :-1].all():
+            wrong.mark(~allowed[box, tier], "unknown tier")
+
+    def _check_duplicates(
+        self, joined: Mapping[str, NDArray[Any]], rows: NDArray[Any] | None
+    ) -> NDArray[np.bool_] | None:
+        hashes = joined["mint_hash"]
+        in_order = np.sort(hashes)
+        if not np.any(in_order[1:] == in_order[:-1]):
+            return None
+        _, first, back = np.unique(hashes, return_index=True, return_inverse=True)
+        repeated = np.flatnonzero(first[back] != np.arange(len(hashes)))
+        for place in repeated[:_EXAMPLES_MAX]:
+            here, there = place, first[back[place]]
+            if rows is not None:
+                here, there = rows[here] - 1, rows[there] - 1
+            text = f"row {here + 1}: mint stands in row {there + 1} already"
+            if self.strict:
+                raise UsageError(
+                    f"{self.source}: {text} ({len(repeated)} such rows); a box is drawn once. "
+                    "--reject counts them and leaves them out"
+                )
+            if len(self._examples) < _EXAMPLES_MAX:
+                self._examples.append(text)
+        self._rejected["mint stands twice"] += len(repeated)
+        keep = np.ones(len(hashes), dtype=bool)
+        keep[repeated] = False
+        return keep
+
+    def _settle(self, wrong: _Wrong, columns: Mapping[str, pa.Array]) -> None:
+        """Name the wrong rows of a batch, or raise."""
+        if not wrong.any:
+            return
+        bad = np.flatnonzero(wrong.reason)
+        for place in bad[: _EXAMPLES_MAX if not self.strict else 1]:
+            reason = wrong.reasons[wrong.reason[place] - 1]
+            named = ("box", "tier", "time", "number", "paid_lamports")
+            shown = [
+                f"{name} {_shown(columns[name][int(place)])}"
+                for name in named
+                if name in columns and name in reason
+            ]
+            text = f"row {self.rows_in + int(place) + 1}: {reason}"
+            text += f" ({', '.join(shown)})" if shown and "missing" not in reason else ""
+            if self.strict:
+                tables = "; ".join(f"{b}: {', '.join(t.tiers)}" for b, t in self.tables.items())
+                raise UsageError(
+                    f"{self.source}: {text}; {len(bad)} bad rows here. The tables know {tables}. "
+                    "--reject counts bad rows and leaves them out"
+                )
+            if len(self._examples) < _EXAMPLES_MAX:
+                self._examples.append(text)
+        for number, reason in enumerate(wrong.reasons, start=1):
+            if count := int(np.count_nonzero(wrong.reason == number)):
+                self._rejected[reason] += count
+
+    def _remember_rows(self, numbers: NDArray[Any], keep: NDArray[Any] | None) -> None:
+        """Keep row numbers from the first rejected row on, to name duplicates by them."""
+        if "row" not in self._parts:
+            self._parts["row"] = [np.arange(1, self.rows_in + 1)] if self.rows_in else []
+        self._parts["row"].append(numbers if keep is None else numbers[keep])
+
+    def _sorted(self, name: str, codes: NDArray[Any]) -> Coded:
+        """Names in order, so that the same draws have the same codes from any source."""
+        names = list(self._names.get(name, {}))
+        used = np.bincount(codes[codes >= 0], minlength=len(names)) > 0
+        order = sorted((one for one in range(len(names)) if used[one]), key=names.__getitem__)
+        lookup = np.full(len(names) + 1, UNKNOWN, dtype=_code_type(len(order)))
+        lookup[order] = np.arange(len(order))
+        return Coded(lookup[codes], tuple(names[one] for one in order))
+
+
+class _Wrong:
+    """What is wrong with each row of a batch: 0, or the number of the first reason found."""
+
+    def __init__(self, rows: int) -> None:
+        self.reason = np.zeros(rows, dtype=np.int8)
+        self.reasons: list[str] = []
+        self.any = False
+
+    def mark(self, rows: NDArray[np.bool_], reason: str) -> None:
+        if rows.any():
+            self.any = True
+            self.reasons.append(reason)
+            self.reason[rows & (self.reason == 0)] = len(self.reasons)
+
+
+def draws_of(
+    batches: Iterable[pa.RecordBatch | pa.Table],
+    source: str,
+    tables: Mapping[str, RarityTable],
+    *,
+    strict: bool = True,
+    unknown_ok: frozenset[str] = frozenset(),
+) -> Draws:
+    """All batches of a source as Draws. Raises UsageError."""
+    intake = Intake(source, tables, strict=strict, unknown_ok=unknown_ok)
+    for batch in batches:
+        intake.add(batch)
+    return intake.finish()
+
+
+def draws_from_frame(
+    frame: pd.DataFrame,
+    tables: Mapping[str, RarityTable] | RarityTable,
+    *,
+    source: str = "DataFrame",
+    strict: bool = True,
+) -> Draws:
+    """A DataFrame with the tidy columns as Draws. Raises UsageError naming the row."""
+    known = {tables.box: tables} if isinstance(tables, RarityTable) else tables
+    return draws_of(
+        [pa.Table.from_pandas(frame, preserve_index=False)], source, known, strict=strict
+    )
+
+
+def _one_array(column: Any) -> pa.Array:
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+        if isinstance(column, pa.ChunkedArray):  # nothing in it
+            column = pa.array([], column.type)
+    return column
+
+
+def _texts(column: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_floating(column.type):  # pandas' NaN for a missing text
+        column = pa.array(column.to_numpy(zero_copy_only=False), from_pandas=True)
+    return column.cast(pa.string())
+
+
+def _blank(texts: pa.Array) -> NDArray[np.bool_]:
+    return pc.fill_null(pc.equal(pc.utf8_length(texts), 0), True).to_numpy(zero_copy_only=False)
+
+
+def _times(column: pa.Array, wrong: _Wrong) -> NDArray[np.int64]:
+    if pa.types.is_timestamp(column.type):
+        wrong.mark(column.is_null().to_numpy(zero_copy_only=False), "time is missing")
+        return pc.fill_null(
+            column.cast(pa.timestamp("us"), safe=False).cast(pa.int64()), 0
+        ).to_numpy(zero_copy_only=False)
+    import pandas as pd
+
+    parsed = pd.to_datetime(
+        pd.Series(_texts(column).to_numpy(zero_copy_only=False), dtype=object),
+        utc=True, errors="coerce", format="ISO8601",
+    )  # fmt: skip
+    bad = parsed.isna().to_numpy()
+    wrong.mark(bad, "time is no ISO 8601 time")
+    since = parsed.dt.as_unit("us").to_numpy().astype("datetime64[us]").astype(np.int64)
+    return np.where(bad, 0, since)
+
+
+def _whole_numbers(name: str, column: pa.Array, wrong: _Wrong) -> NDArray[np.int64]:
+    if not pa.types.is_integer(column.type):
+        try:
+            numbers = _texts(column).cast(pa.float64())
+        except pa.ArrowInvalid:
+            values = np.array([_number(one) for one in _texts(column).to_pylist()])
+        else:
+            values = pc.fill_null(numbers, float("nan")).to_numpy(zero_copy_only=False)
+    else:
+        wrong.mark(column.is_null().to_numpy(zero_copy_only=False), f"{name} is missing")
+        values = pc.fill_null(column, 0).to_numpy(zero_copy_only=False)
+    with np.errstate(invalid="ignore"):
+        good = (values >= 0) & (values <= _LAMPORTS_MAX) & (values == np.floor(values))
+    wrong.mark(~good, f"{name} is no whole number from 0")
+    return np.where(good, values, 0).astype(np.int64)
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return float("nan")
+
+
+def _hashes(texts: pa.Array) -> NDArray[np.uint64]:
+    texts = pc.fill_null(texts, "")
+    _, offsets, content = texts.buffers()
+    places = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    held = np.frombuffer(content, dtype=np.uint8) if content else np.empty(0, dtype=np.uint8)
+    return _fnv1a(held, places)
+
+
+@numba.njit(cache=True)
+def _fnv1a(content: NDArray[np.uint8], places: NDArray[np.int32]) -> NDArray[np.uint64]:
+    hashes = np.empty(len(places) - 1, dtype=np.uint64)
+    for row in range(len(hashes)):
+        mixed = np.uint64(14695981039346656037)
+        for place in range(places[row], places[row + 1]):
+            mixed = (mixed ^ np.uint64(content[place])) * np.uint64(1099511628211)
+        mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
+        hashes[row] = mixed ^ (mixed >> np.uint64(29))
+    return hashes
+
+
+def _joined(parts: dict[str, list[NDArray[Any]]], name: str) -> NDArray[Any]:
+    """All parts of a column in one; gives the parts' memory back."""
+    found = parts.pop(name)
+    return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+def _code_type(names: int) -> type[np.signedinteger[Any]]:
+    return np.int8 if names < 127 else np.int16 if names < 32_767 else np.int32
+
+
+def _shown(value: Any) -> str:
+    return repr(value.as_py())[:40]

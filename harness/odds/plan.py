@@ -1,0 +1,275 @@
+"""How many draws does it take? Planning before the first box is bought.
+
+Like asking how often a coin must be thrown before a cheat shows: it depends on how big the cheat
+is, how sure one wants to be, and whether one may stop early.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special, stats
+
+from harness.errors import UsageError
+from harness.odds.eprocess import Bettors
+from harness.odds.monitor import Watch
+from harness.odds.table import RarityTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SIMULATED_DRAWS_MAX = 60_000_000
+_PATHS_MAX, _PATHS_MIN = 2_000, 100
+_EXACT_DRAWS_MAX = 10_000  # beyond, the normal limit is within a tenth of a percent
+_CAP_OF_BOUND = 12  # a path is followed for so many times its bound
+_LAMPORTS_PER_SOL = 1_000_000_000
+
+# Rent of the four accounts of an NFT, (128 + bytes) x 6,960 lamports: mint 82, token 165,
+# metadata 679, master edition 282 bytes (Token Metadata 1.11); fees: 2 signatures to mint, 1 to
+# reveal, 5,000 lamports each.
+_RENT_LAMPORTS = sum((128 + size) * 6_960 for size in (82, 165, 679, 282))
+_FEES_LAMPORTS = 15_000
+
+
+@dataclass(frozen=True)
+class LedgerCost:
+    """What draws cost on one kind of ledger. `real`: whether the SOL is worth money."""
+
+    ledger: str
+    real: bool
+    draws_a_second: float
+    assumption: str
+
+
+#: Rates are assumptions to plan with; measure yours and give `--draws-a-second`.
+LEDGERS = (
+    LedgerCost("embedded", False, 15.0, "measured by `make bench` on two shared cores, 12 s waits "
+               "pass on the virtual clock"),
+    LedgerCost("validator", False, 0.7, "ten wallets side by side, 12 s of propagation and 2 s to "
+               "confirm each"),
+    LedgerCost("devnet", False, 2.0, "40 sends in 10 s at a public RPC, two a draw"),
+    LedgerCost("mainnet", True, 2.0, "40 sends in 10 s at a public RPC, two a draw"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Design:
+    """One way of testing: draws needed (fixed), or expected under shift and promise (sequential).
+
+    `draws`: fixed sample size, or the expected number at the shift. `draws_max`: where the
+    sequential design may give up with the power asked for. `how`: where the number comes from.
+    """
+
+    name: str
+    draws: int
+    draws_max: int
+    how: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sample sizes to tell `shifted` from the promise. `wald_draws`: Wald's lower bound for the
+    expected draws of any test of this level that always ends at the shift; `wald_power_draws`: of
+    any with this power (Wald 1945, Annals of Mathematical Statistics 16, 117-186)."""
+
+    table: RarityTable
+    shifted: RarityTable
+    alpha: float
+    power: float
+    designs: tuple[Design, ...]
+    wald_draws: float
+    wald_power_draws: float
+    mint_price_lamports: int
+
+    def frame(self) -> pd.DataFrame:
+        """A row for each design with its costs on each ledger."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(one) for one in self.designs]).merge(
+            pd.DataFrame(self.costs()), on="name"
+        )
+
+    def costs(self, draws_a_second: float | None = None) -> list[dict[str, Any]]:
+        """SOL and minutes of each design on each ledger; rent and fees included."""
+        each = self.mint_price_lamports + _RENT_LAMPORTS + _FEES_LAMPORTS
+        return [
+            {
+                "name": design.name,
+                "ledger": ledger.ledger,
+                "sol": design.draws * each / _LAMPORTS_PER_SOL,
+                "real": ledger.real,
+                "minutes": design.draws / (draws_a_second or ledger.draws_a_second) / 60,
+            }
+            for design in self.designs
+            for ledger in LEDGERS
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "box": self.table.box,
+            "tiers": list(self.table.tiers),
+            "promised": self.table.probabilities,
+            "shifted": self.shifted.probabilities,
+            "alpha": self.alpha,
+            "power": self.power,
+            "wald_draws": self.wald_draws,
+            "wald_power_draws": self.wald_power_draws,
+            "designs": [asdict(one) for one in self.designs],
+            "costs": self.costs(),
+            "assumptions": {one.ledger: one.assumption for one in LEDGERS},
+        }
+
+
+def plan(
+    table: RarityTable,
+    shifted: RarityTable,
+    *,
+    alpha: float,
+    power: float,
+    mint_price_lamports: int,
+    rng: np.random.Generator,
+) -> Plan:
+    """Plan for telling `shifted` from `table` at level `alpha` with power `power`.
+
+    Raises UsageError for levels that cannot be and for a shift that is none.
+    """
+    if not 0 < alpha < 0.5 or not 0.5 <= power < 1:
+        raise UsageError(
+            f"alpha must be above 0 and below 0.5, power from 0.5 and below 1; they are {alpha} "
+            f"and {power}"
+        )
+    p, q = np.array(table.probabilities), np.array(shifted.probabilities)
+    if np.allclose(p, q, rtol=1e-9):
+        raise UsageError("the shifted odds are the promised ones: there is nothing to find")
+    wald = math.log(1 / alpha) / kullback_leibler(q, p)
+    beta = 1 - power
+    wald_power = (
+        power * math.log(power / alpha) + beta * math.log(beta / (1 - alpha))
+    ) / kullback_leibler(q, p)
+    omnibus = chi_square_draws(p, q, alpha, power)
+    best, how = most_powerful_draws(p, q, alpha, power)
+    return Plan(
+        table,
+        shifted,
+        alpha,
+        power,
+        (
+            Design("fixed, any shift", omnibus, omnibus, "Pearson, noncentral chi-square"),
+            Design("fixed, this shift", best, best, how),
+            sequential(table, q, alpha, power, wald, rng),
+        ),
+        wald,
+        wald_power,
+        mint_price_lamports,
+    )
+
+
+def kullback_leibler(q: NDArray[np.float64], p: NDArray[np.float64]) -> float:
+    """Evidence a draw from `q` brings against `p` on average, in natural units."""
+    return float(q @ np.log(q / p))
+
+
+def chi_square_draws(
+    p: NDArray[np.float64], q: NDArray[np.float64], alpha: float, power: float
+) -> int:
+    """Draws at which Pearson's test has the power, by the noncentral chi-square with k-1 degrees
+    of freedom and n sum (q-p)^2/p (Cohen 1988, Statistical Power Analysis, chapter 7)."""
+    effect = float(((q - p) ** 2 / p).sum())
+    df = len(p) - 1
+    bound = stats.chi2.isf(alpha, df)
+    needed = optimize.brentq(
+        lambda noncentrality: special.chndtr(bound, df, noncentrality) - (1 - power), 1e-9, 1e4
+    )
+    return math.ceil(needed / effect)
+
+
+def most_powerful_draws(
+    p: NDArray[np.float64], q: NDArray[np.float64], alpha: float, power: float
+) -> tuple[int, str]:
+    """Draws at which the most powerful test of p against q has the power, and how it is known.
+
+    Where only one tier (or one group) changes against the rest the test counts it and the number
+    is exact: from it on the binomial test has the power at once and keeps it for the next hundred.
+    """
+    ratio = np.log(q / p)
+    z_alpha, z_power = stats.norm.isf(alpha), stats.norm.ppf(power)
+    deviations = [math.sqrt(w @ ratio**2 - (w @ ratio) ** 2) for w in (p, q)]
+    away = q @ ratio - p @ ratio
+    rough = ((z_alpha * deviations[0] + z_power * deviations[1]) / away) ** 2
+    groups = np.unique(np.round(ratio, 12))
+    if len(groups) != 2 or rough > _EXACT_DRAWS_MAX:
+        return math.ceil(rough), "likelihood ratio, normal limit"
+    high = np.round(ratio, 12) == groups[1]
+    low_share, high_share = float(p[high].sum()), float(q[high].sum())
+
+    def has_power(n: NDArray[np.int64]) -> NDArray[np.bool_]:
+        # the least count that rejects: isf gives the greatest c with P(X > c) at most alpha
+        critical = stats.binom.isf(alpha, n, low_share)
+        return np.asarray(stats.binom.sf(critical, n, high_share) >= power)
+
+    start = max(1, int(rough * 0.7))
+    tried = np.arange(start, int(rough * 1.5) + 400)
+    enough = has_power(tried)
+    runs = np.convolve(enough, np.ones(100, dtype=int), mode="valid") == 100
+    if not runs.any():
+        return math.ceil(rough), "likelihood ratio, normal limit"
+    return int(tried[int(runs.argmax())]), "likelihood ratio, exact binomial"
+
+
+def sequential(
+    table: RarityTable,
+    q: NDArray[np.float64],
+    alpha: float,
+    power: float,
+    wald: float,
+    rng: np.random.Generator,
+) -> Design:
+    """The monitor planned for `q`: mean draws to `fails`, and by when it fails with the power, from
+    simulated paths; for shifts too small to simulate from Wald's bound and the plan's stake."""
+    watch = Watch(table, alpha, (0.01,) * len(q), tuple(map(float, q)))
+    game = watch.bettors()
+    paths = int(min(_PATHS_MAX, _SIMULATED_DRAWS_MAX / (wald * 1.2)))
+    if paths < _PATHS_MIN:
+        # The plan's bettor needs 1/alpha over its stake; what comes in late is the normal limit's.
+        mean = wald * (1 - math.log(0.75) / math.log(1 / alpha))
+        ratio = np.log(q / np.array(table.probabilities))
+        spread = math.sqrt(q @ ratio**2 - (q @ ratio) ** 2) / (q @ ratio)
+        late = mean + stats.norm.ppf(power) * spread * math.sqrt(mean)
+        return Design("sequential", math.ceil(mean), math.ceil(late), "Wald's approximation")
+    times = stopping_draws(game, q, alpha, paths, math.ceil(_CAP_OF_BOUND * wald), rng)
+    return Design(
+        "sequential",
+        math.ceil(times.mean()),
+        math.ceil(np.quantile(times, power)),
+        f"{paths:,} simulated paths",
+    )
+
+
+def stopping_draws(
+    game: Bettors,
+    q: NDArray[np.float64],
+    alpha: float,
+    paths: int,
+    draws_max: int,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Draws until the evidence reaches 1/alpha when draws come from `q`; at most draws_max."""
+    bound, edges = math.log(1 / alpha), np.cumsum(q)[:-1]
+    found = np.empty(paths, dtype=np.int64)
+    chunk = max(1_000, draws_max // 6)
+    for path in range(paths):
+        counts, done = np.zeros(len(q), dtype=np.int64), 0
+        found[path] = draws_max
+        while done < draws_max:
+            tiers = np.searchsorted(edges, rng.random(min(chunk, draws_max - done)), side="right")
+            crossed = game.feed_until(counts, tiers.astype(np.int8), bound)
+            if crossed >= 0:
+                found[path] = done + crossed + 1
+                break
+            done += len(tiers)
+    return found

@@ -1,0 +1,70 @@
+"""Draws from a CSV or Parquet file, or from the journal of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+from pyarrow import parquet
+
+from harness.errors import UsageError
+from harness.journal import read_journal
+from harness.odds.draws import Draws
+from harness.odds.intake import draws_of
+from harness.odds.table import RarityTable
+
+_ROWS_A_BATCH = 500_000
+_CODED = ("wallet", "box", "tier", "skin")
+
+
+def draws_from_file(path: Path, tables: Mapping[str, RarityTable], *, strict: bool = True) -> Draws:
+    """Draws from `.csv`, `.parquet`, or a run's `journal.jsonl`.
+
+    Raises UsageError for a file that cannot be read and naming the row that is wrong.
+    """
+    readers = {".csv": _csv, ".parquet": _parquet, ".jsonl": _journal}
+    if path.suffix not in readers:
+        raise UsageError(f"{path.name}: draws are read from .csv, .parquet or a journal.jsonl")
+    try:
+        return draws_of(readers[path.suffix](path), path.name, tables, strict=strict)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (pa.ArrowInvalid, ValueError) as error:
+        raise UsageError(f"{path.name}: cannot be read: {error}") from None
+
+
+def _csv(path: Path) -> Iterator[pa.RecordBatch]:
+    text = {name: pa.string() for name in ("time", "mint", "number", "paid_lamports", *_CODED)}
+    with arrow_csv.open_csv(
+        path,
+        convert_options=arrow_csv.ConvertOptions(
+            column_types=text, strings_can_be_null=True, null_values=["", "NaN", "nan", "NULL"]
+        ),
+    ) as reader:
+        yield from reader
+
+
+def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
+    with parquet.ParquetFile(
+        path, read_dictionary=list(_CODED), memory_map=False, pre_buffer=False
+    ) as file:
+        yield from file.iter_batches(batch_size=_ROWS_A_BATCH)
+
+
+def _journal(path: Path) -> Iterator[pa.RecordBatch]:
+    lines = [line for line in read_journal(path) if line.get("kind") == "reveal"]
+    yield pa.RecordBatch.from_pydict(
+        {
+            "time": pa.array([line["at"] for line in lines], pa.string()),
+            # names of NFTs and players repeat from scenario to scenario
+            "mint": pa.array([f"{line['scenario']}/{line['nft']}" for line in lines], pa.string()),
+            "wallet": pa.array(
+                [f"{line['scenario']}/{line['wallet']}" for line in lines], pa.string()
+            ),
+            "box": pa.array([line["box"] for line in lines], pa.string()),
+            "tier": pa.array([line["tier"] for line in lines], pa.string()),
+            "skin": pa.array([line["skin"] for line in lines], pa.string()),
+        }
+    )
