@@ -216,7 +216,7 @@ def _feed(
         fortunes[m] *= (concentration * p[tier] + counts[tier]) / (
             (concentration + total) * p[tier]
         )
-        fortune += fortunes[m]
+        fortune += float(fortunes[m])
         counts[tier] += 1
         total += 1
         if fortune > 1e100 or fortune < 1e-100:

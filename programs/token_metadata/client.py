@@ -36,6 +36,7 @@ _CREATE_MASTER_EDITION_V3 = 17
 _VERIFY_COLLECTION = 18
 _CREATE_METADATA_ACCOUNT_V3 = 33
 _UPDATE = 50
+_UPDATE_METADATA_ACCOUNT_V2 = 15
 
 _Creator = CStruct("address" / Bytes(32), "verified" / Bool, "share" / U8)
 _Data = CStruct(
@@ -307,3 +308,22 @@ def _writable(address: Pubkey, signer: bool = False) -> AccountMeta:
 
 def _readonly(address: Pubkey, signer: bool = False) -> AccountMeta:
     return AccountMeta(address, signer, False)
+
+
+def updated_name(data: bytes) -> str | None:
+    """The name that an update instruction writes; None if the data are no update or change no name.
+
+    Reads UpdateV1 and the older UpdateMetadataAccountV2, by which other backends may reveal.
+    """
+    if data[:1] == bytes([_UPDATE]) and data[1:2] == b"\0":
+        place = 2 + (33 if data[2:3] == b"\1" else 1)  # an optional new update authority
+    elif data[:1] == bytes([_UPDATE_METADATA_ACCOUNT_V2]):
+        place = 1
+    else:
+        return None
+    if data[place : place + 1] != b"\1":
+        return None
+    try:
+        return str(_Data.parse(data[place + 1 :]).name).rstrip("\0")
+    except (ConstructError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,87 @@
+"""Draws made on purpose: by the roll alone, or end to end through the reveal API of a testbed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import pyarrow as pa
+
+from harness.errors import UsageError
+from harness.odds.draws import Draws
+from harness.odds.intake import draws_of
+from harness.odds.table import RarityTable
+from harness.testbed import Testbed
+
+_ROLLS_MAX = 50_000_000
+_ROLLS_A_BATCH = 200_000
+
+
+def draws_from_roll(
+    roll: Callable[[], tuple[str, str]],
+    count: int,
+    table: RarityTable,
+    *,
+    source: str = "roll alone",
+) -> Draws:
+    """`count` calls of a backend's roll, which gives tier and skin, such as
+    `harness.backend_server.reference_roll`. No mint, wallet or time: a roll has none."""
+    if not 0 < count <= _ROLLS_MAX:
+        raise UsageError(f"rolls must be 1 to {_ROLLS_MAX:,}, are {count}")
+
+    def part(size: int) -> pa.RecordBatch:
+        rolled = [roll() for _ in range(size)]
+        return pa.RecordBatch.from_pydict(
+            {
+                "tier": pa.array([tier for tier, _ in rolled], pa.string()),
+                "skin": pa.array([skin for _, skin in rolled], pa.string()),
+            }
+        )
+
+    sizes = [min(_ROLLS_A_BATCH, count - start) for start in range(0, count, _ROLLS_A_BATCH)]
+    return draws_of(map(part, sizes), source, {table.box: table})
+
+
+def draws_from_testbed(
+    testbed: Testbed,
+    count: int,
+    table: RarityTable,
+    *,
+    players: int = 8,
+    told: Callable[[int], None] = lambda _: None,
+) -> Draws:
+    """Mint `count` boxes on a testbed's ledger and have its backend reveal each over HTTP.
+
+    The tier is what the API answered; `players` take turns, funded as their boxes need. `told` is
+    called with the number of draws done. Raises UsageError if the machine has fewer boxes left.
+    """
+    available = testbed.settings.items_available or testbed.config.items_available
+    if not 0 < count <= available:
+        raise UsageError(f"{count} draws asked for, the machine has {available} boxes")
+    price = testbed.config.mint_price_lamports
+    each = (price + 30_000_000) * (count // players + 1) + 100_000_000
+    buyers = [testbed.player(lamports=each) for _ in range(min(players, count))]
+    rows: list[tuple[datetime, str, str, str, str, int]] = []
+    for number in range(count):
+        player = buyers[number % len(buyers)]
+        nft = player.mint()
+        revealed = player.reveal(nft)
+        rows.append(
+            (testbed.clock.now(), str(nft.mint), player.name, revealed.rarity, revealed.skin_name,
+             number + 1)
+        )  # fmt: skip
+        told(number + 1)
+    times, mints, wallets, tiers, skins, numbers = zip(*rows, strict=True)
+    batch = pa.RecordBatch.from_pydict(
+        {
+            "time": pa.array(times, pa.timestamp("us", "UTC")),
+            "mint": pa.array(mints, pa.string()),
+            "wallet": pa.array(wallets, pa.string()),
+            "box": pa.array([testbed.box_id] * count, pa.string()),
+            "tier": pa.array(tiers, pa.string()),
+            "skin": pa.array(skins, pa.string()),
+            "number": pa.array(numbers, pa.int64()),
+            "paid_lamports": pa.array([price] * count, pa.int64()),
+        }
+    )
+    return draws_of([batch], "reveal API of a testbed", {table.box: table})
