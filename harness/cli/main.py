@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from harness.cli import bench, doctor, load, programs, run, scenarios, up, validity
+from harness.cli import bench, doctor, load, odds, programs, run, scenarios, up, validity
 from harness.errors import HarnessError, StartError
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.command("bench")(bench.bench)
 app.command("load")(load.load)
 app.add_typer(programs.app, name="programs")
 app.command("validity")(validity.validity)
+app.add_typer(odds.app)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ No promise is needed for it.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from harness.errors import UsageError
+from harness.odds.draws import BoxDraws
 from harness.odds.exact import statistics
 from harness.odds.result import REPLICATES, TestResult, monte_carlo
 
@@ -132,3 +134,21 @@ def _wilson(seen: int, n: int, alpha: float) -> tuple[float, float]:
     middle = (seen + z * z / 2) / (n + z * z)
     half = z / (n + z * z) * float(np.sqrt(seen * (n - seen) / n + z * z / 4))
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def split_at(box: BoxDraws, time: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The tallies before and from a time (ISO 8601, UTC if it says nothing else).
+
+    Raises UsageError for what is no time and for draws without one.
+    """
+    try:
+        parsed = datetime.fromisoformat(time)
+    except ValueError:
+        raise UsageError(f"--at: {time!r} is no time such as 2026-11-01T00:00:00Z") from None
+    if box.time_us is None:
+        raise UsageError("the source has no times to split by")
+    moment = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    later = box.time_us >= int(moment.timestamp() * 1_000_000)
+    k = len(box.table.tiers)
+    early = np.bincount(box.tier[~later], minlength=k)
+    return early.astype(np.int64), np.bincount(box.tier[later], minlength=k).astype(np.int64)
