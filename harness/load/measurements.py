@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.load.profile import Profile, Stage
+from harness.load.profile import ALL, Profile, Stage
 from harness.load.records import DROPPED, FAILED, OK, SHED, Records
 from harness.load.thresholds import Threshold
 
@@ -62,7 +62,7 @@ def table(records: Records, profile: Profile) -> list[Row]:
         ]
     counted = measured(records, profile)
     seconds = sum(stage.seconds for stage in profile.stages if not stage.warm_up)
-    rows += [_row("all", name, counted, seconds) for name in sorted(set(counted.name.tolist()))]
+    rows += [_row(ALL, name, counted, seconds) for name in sorted(set(counted.name.tolist()))]
     return rows
 
 

@@ -14,11 +14,13 @@ from solders.pubkey import Pubkey
 
 from harness.checks import JUDGES, Judgement
 from harness.errors import EXIT_ENVIRONMENT, EXIT_FAILED, EXIT_PASSED, EXIT_THRESHOLD
+from harness.load.aftermath import judge_limits, judge_resources
 from harness.load.crowd import Outcome, let_in
 from harness.load.economy import Economy, open_economy
 from harness.load.measurements import Knee, Row, Verdict, knee, table, verdicts
 from harness.load.plan import Plan, write_stock
 from harness.load.profile import Profile
+from harness.load.server_metrics import ServerMetric, changed, read_metrics
 from harness.load.stock import Minted, mint_stock, new_wallet, reveal_stock, stock_items
 from harness.load.watch import Watch, saturation
 from harness.run.folder import new_run_folder
@@ -55,6 +57,7 @@ class LoadResult:
     judgements: list[Judgement]
     watch: Watch
     minted: Minted
+    server: list[ServerMetric]
     knee: Knee | None
     void: str | None
 
@@ -99,6 +102,7 @@ def play(request: LoadRequest) -> LoadResult:
             plan = _plan(request, economy, folder, stock)
             plan.write(folder / "plan.json")
             watch = Watch({"ledger": [os.getpid()], "backend": [economy.backend.pid]})
+            before = read_metrics(f"{economy.backend.url}/metrics")
             outcome = let_in(
                 plan, profile, folder, web_port=request.web_port,
                 on_start=lambda locust: watch.start("generator", locust.pids),
@@ -106,8 +110,13 @@ def play(request: LoadRequest) -> LoadResult:
                     f"load, {requests} requests", round(seconds), round(profile.seconds)
                 ),
             )  # fmt: skip
+            server = changed(before, read_metrics(f"{economy.backend.url}/metrics"))
+            judgements = [
+                *judge(economy, folder),
+                judge_limits(outcome.records, profile),
+                judge_resources(lambda: watch.of("backend"), bed.engine),
+            ]
             watch.stop()
-            judgements = judge(economy, folder)
     finally:
         stock.unlink(missing_ok=True)
     return LoadResult(
@@ -120,6 +129,7 @@ def play(request: LoadRequest) -> LoadResult:
         judgements=judgements,
         watch=watch,
         minted=minted,
+        server=server,
         knee=knee(outcome.records, profile, outcome.stages_done)
         if profile.steps_until_broken
         else None,

@@ -38,6 +38,9 @@ from harness.load.thresholds import Threshold, parse_threshold
 
 ARRIVALS = ("constant", "poisson", "closed")
 
+#: Stands for all stages together in tables.
+ALL = "all"
+
 #: What one arrival can be, and the requests that it makes.
 ACTIONS: dict[str, tuple[str, ...]] = {
     "status": (),
@@ -243,8 +246,8 @@ def _stages(value: object, name: str) -> tuple[Stage, ...]:
             )
         )
     names = [stage.name for stage in stages]
-    if len(set(names)) != len(names):
-        raise UsageError(f"{name}: stages: two have the same name")
+    if len(set(names)) != len(names) or ALL in names:
+        raise UsageError(f"{name}: stages: two have the same name, or one is called {ALL!r}")
     return tuple(stages)
 
 

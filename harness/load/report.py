@@ -17,6 +17,7 @@ from harness.errors import UsageError
 from harness.load.charts import line_chart
 from harness.load.measurements import PERCENTILES, Row, Verdict
 from harness.load.play import LoadResult
+from harness.load.profile import ALL
 from harness.load.records import DROPPED, OK, Records
 from harness.load.series import arrivals_and_answers, latency, memory, processor
 from harness.run.folder import write_json
@@ -88,7 +89,7 @@ def write_report(result: LoadResult, earlier: dict[str, Any] | None = None) -> R
         },
         rows=result.rows,
         errors=_errors(records),
-        server=[],
+        server=result.server,
         command=figures["command"],
     )
     path = result.folder / "load.html"
@@ -114,6 +115,7 @@ def summary(result: LoadResult) -> dict[str, Any]:
             "broken_at": result.knee.broken_at,
             "broken": [verdict.threshold.text for verdict in result.knee.broken],
         },
+        "server": {one.name: _finite(one.after) for one in result.server},
         "thresholds": [
             {"text": one.threshold.text, "value": _finite(one.value), "holds": one.holds}
             for one in result.verdicts
@@ -229,7 +231,7 @@ def _lines(result: LoadResult) -> list[str]:
     """The verdict for a terminal: the headline, its reasons, a row for each name."""
     lines = [headline(result), *(f"  {reason}" for reason in _reasons(result))]
     for row in result.rows:
-        if row.stage != "all":
+        if row.stage != ALL:
             continue
         p50, _, p95, _ = row.percentiles_s
         times = "" if math.isnan(p50) else f"p50 {p50 * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms"

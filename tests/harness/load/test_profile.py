@@ -61,6 +61,7 @@ def test_every_profile_of_the_project_is_good() -> None:
         ({"stages": [{"seconds": 1, "rate": 1, "rat": 1}]}, "rat: unknown key"),
         ({"stages": [{"seconds": "1", "rate": 1}]}, "stages 1.seconds: must be a number"),
         ({"stages": [{"name": "a", "seconds": 1, "rate": 1}] * 2}, "two have the same name"),
+        ({"stages": [{"name": "all", "seconds": 1, "rate": 1}]}, "one is called 'all'"),
         ({"steps": {"first": 1}}, "either"),
         ({"stages": None, "steps": {"first": 9, "last": 3}}, "steps.last: must be"),
         ({"stages": None, "steps": {}, "thresholds": []}, "a capacity search needs thresholds"),
