@@ -1,0 +1,66 @@
+"""How the door says no: signing in, limits, sizes, paths. The rest is in `errors`."""
+
+from __future__ import annotations
+
+from backend.domain.errors import Refusal
+
+
+class SignInRequired(Refusal):
+    code, status, message = "SIGN_IN_REQUIRED", 401, "Sign in with the wallet first"
+
+
+class TokenInvalid(Refusal):
+    code, status = "TOKEN_INVALID", 401
+    message = "The access token is malformed, forged or expired; refresh it or sign in again"
+
+
+class ChallengeInvalid(Refusal):
+    code, status = "CHALLENGE_INVALID", 401
+    message = "The challenge is unknown, used, expired or another wallet's; ask for a new one"
+
+
+class WrongSignature(Refusal):
+    code, status = "WRONG_SIGNATURE", 401
+    message = "The signature is not this wallet's over the challenge's message"
+
+
+class RefreshInvalid(Refusal):
+    code, status = "REFRESH_INVALID", 401
+    message = "The refresh token is unknown, revoked or expired; sign in again"
+
+
+class RefreshReused(Refusal):
+    code, status = "REFRESH_REUSED", 401
+    message = "The refresh token was used before; all tokens of this sign-in are revoked"
+
+
+class WrongWallet(Refusal):
+    code, status, message = "WRONG_WALLET", 403, "A wallet acts for itself only"
+
+
+class PathUnknown(Refusal):
+    code, status, message = "PATH_UNKNOWN", 404, "There is nothing at this path"
+
+
+class MethodNotAllowed(Refusal):
+    code, status, message = "METHOD_NOT_ALLOWED", 405, "This path does not take this method"
+
+
+class BodyTooLarge(Refusal):
+    code, status, message = "BODY_TOO_LARGE", 413, "The request's body is larger than is taken"
+
+
+class RateLimited(Refusal):
+    """`retry_after_seconds` is when the window ends."""
+
+    code, status, message = "RATE_LIMITED", 429, "Too many requests; wait and try again"
+
+    def __init__(self, limit: str = "general", retry_after_seconds: int = 1) -> None:
+        super().__init__()
+        self.limit = limit
+        self.retry_after_seconds = retry_after_seconds
+
+
+class InternalError(Refusal):
+    code, status = "INTERNAL_ERROR", 500
+    message = "Something went wrong on our side; the log has it under this request's id"
