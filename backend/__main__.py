@@ -1,43 +1,175 @@
-"""`python -m backend`: migrate, seed an empty catalogue, serve. Configured by the environment."""
+"""`python -m backend`: the backend as a process of its own, configured by the environment.
+
+    python -m backend                     migrate, seed an empty catalogue, serve
+    python -m backend serve --workers 4   the same in four processes on one port
+    python -m backend migrate             bring the schema up to date and end
+    python -m backend check               say whether the configuration is sound, and end
+    python -m backend update-prices FILE  new skin prices from a CSV file, all or none
+    python -m backend admin               operators' routes, on a port of their own
+
+Exit codes: 0 done, 2 a wrong configuration or file, 3 no database or no port.
+"""
 
 from __future__ import annotations
 
+import argparse
+import os
+import secrets
+import socket
 import sys
+import tempfile
+from pathlib import Path
+from typing import TextIO, cast
 
-import uvicorn
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
+from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
-from backend.adapters.catalogue import seed_catalogue
-from backend.adapters.database import migrate
-from backend.api.app import create_app
 from backend.settings import Settings
 
 _EXIT_USAGE, _EXIT_ENVIRONMENT = 2, 3
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
     try:
         settings = Settings(_env_file=".env")  # type: ignore[call-arg]  # the environment fills it
     except ValidationError as error:
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"]).upper()
-            _say(f"{name}: {problem['msg']}")
+            _say(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
         return _EXIT_USAGE
+    _redact_everything(settings)
+    if options.command == "check":
+        _say("the configuration is sound")
+        return 0
     try:
-        migrate(settings.sqlalchemy_url())
-        seed_catalogue(settings.sqlalchemy_url())
+        return _run(options, settings)
     except OperationalError:
         _say(f"no database at {settings.db_host}:{settings.db_port}; see DB_HOST and DB_PORT")
-        return _EXIT_ENVIRONMENT
+    except OSError as error:
+        _say(f"{error.filename or settings.port}: {error.strerror}")
+    return _EXIT_ENVIRONMENT
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    from backend.adapters.catalogue import seed_catalogue
+    from backend.adapters.database import migrate
+
+    if options.command == "update-prices":
+        return _update_prices(options.file, settings)
+    if options.command == "admin":
+        return _serve_admin(settings)
+    migrate(settings.sqlalchemy_url())
+    seed_catalogue(settings.sqlalchemy_url())
+    return 0 if options.command == "migrate" else _serve(options.workers, settings)
+
+
+def _serve(workers: int | None, settings: Settings) -> int:
+    import uvicorn
+
+    workers = workers or settings.workers
+    _claim(settings.host, settings.port)
+    if workers > 1:
+        # Before the workers start, so that they agree on both.
+        os.environ.setdefault("JWT_SECRET", _made_up(settings.jwt_secret))
+        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="metrics-"))
     uvicorn.run(
-        create_app(settings),
+        "backend.__main__:app_of_environment",
+        factory=True,
         host=settings.host,
         port=settings.port,
+        workers=workers,
+        log_config=None,
         access_log=False,
-        log_level="warning",
+        proxy_headers=False,  # the gate believes TRUSTED_PROXIES only
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
     )
     return 0
+
+
+def app_of_environment() -> object:
+    """One worker's application."""
+    from backend.adapters.clock import SystemClock
+    from backend.api.app import create_app
+    from backend.api.logs import Redactor, capture_libraries, make_logger
+
+    settings = Settings(_env_file=".env")  # type: ignore[call-arg]  # as above
+    _redact_everything(settings)
+    redactor = Redactor(settings.secret_texts())
+    capture_libraries(make_logger(sys.stderr, SystemClock(), redactor, settings.log_level))
+    return create_app(settings)
+
+
+def _serve_admin(settings: Settings) -> int:
+    if settings.admin_token is None:
+        _say("ADMIN_TOKEN: is not set, and without it there are no admin routes")
+        return _EXIT_USAGE
+    import uvicorn
+
+    from backend.api.admin import create_admin_app
+
+    _claim(settings.host, settings.admin_port)
+    uvicorn.run(
+        create_admin_app(settings), host=settings.host, port=settings.admin_port,
+        log_config=None, access_log=False, proxy_headers=False, server_header=False,
+    )  # fmt: skip
+    return 0
+
+
+def _update_prices(file: Path, settings: Settings) -> int:
+    from backend.adapters.database import Database
+    from backend.adapters.skin_prices import BadPrices, update_prices
+
+    engine = create_engine(settings.sqlalchemy_url(), hide_parameters=True)
+    try:
+        rows, changed = update_prices(Database(engine), file)
+    except BadPrices as bad:
+        for problem in bad.problems:
+            _say(f"{file.name}: {problem}")
+        return _EXIT_USAGE
+    finally:
+        engine.dispose()
+    _say(f"{changed} of {rows} prices changed")
+    return 0
+
+
+def _claim(host: str, port: int) -> None:
+    """Raises OSError if the port is taken; uvicorn would only log that."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+
+
+def _made_up(secret: SecretStr) -> str:
+    return secret.get_secret_value() or secrets.token_urlsafe(32)
+
+
+def _redact_everything(settings: Settings) -> None:
+    """Whatever this process writes, traces of crashes included, is redacted on its way out."""
+    from backend.api.logs import RedactedStream, Redactor
+
+    redactor = Redactor(settings.secret_texts())
+    sys.stdout = cast(TextIO, RedactedStream(sys.__stdout__, redactor))
+    sys.stderr = cast(TextIO, RedactedStream(sys.__stderr__, redactor))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m backend", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    serve = commands.add_parser("serve", help="migrate, seed, serve (the default)")
+    for place in (parser, serve):
+        place.add_argument("--workers", type=int, help="processes (default: WORKERS, else 1)")
+    commands.add_parser("migrate", help="bring the schema up to date")
+    commands.add_parser("check", help="check the configuration")
+    prices = commands.add_parser("update-prices", help="new skin prices from a CSV file")
+    prices.add_argument("file", type=Path, help="columns weapon, skinName, condition, basePriceUsd")
+    commands.add_parser("admin", help="serve the operators' routes on ADMIN_PORT")
+    return parser
 
 
 def _say(line: str) -> None:

@@ -70,9 +70,14 @@ def serve_reference_backend(
     clock: Clock,
     randomness: random.Random,
     box_id: str,
+    rate_limit_requests: int = 0,
+    reveal_limit_requests: int = 0,
     port: int = 0,
 ) -> Iterator[BackendServer]:
-    """Serve the backend until the context is left. Raises UsageError for a busy port."""
+    """Serve the backend until the context is left. Limits of 0 are off.
+
+    Raises UsageError for a busy port.
+    """
     treasury_array = json.dumps(list(bytes(treasury)))
     settings = Settings(
         node_env="test",
@@ -89,6 +94,8 @@ def serve_reference_backend(
         buyback_rate=rate,
         sol_price_usd=sol_usd,
         placeholder_uri=placeholder_uri,
+        rate_limit_max_requests=rate_limit_requests,
+        reveal_limit_max_requests=reveal_limit_requests,
     )
     log = io.StringIO()
     app = create_app(settings, clock=clock, randomness=randomness, rpc=ledger.client(), log=log)

@@ -42,6 +42,9 @@ class TestbedSettings:
     sol_usd: Decimal = Decimal("200")
     #: The guide's wait for metadata to be visible everywhere, between mint and reveal.
     propagation_seconds: int = 12
+    #: The backend's limits; 0 is off, as all players call from one address. The guide's: 100 and 5.
+    rate_limit_requests: int = 0
+    reveal_limit_requests: int = 0
     #: Overrides `number` of config.json, for scenarios that sell the machine out.
     items_available: int | None = None
 

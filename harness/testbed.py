@@ -357,6 +357,8 @@ def open_testbed(
                 clock=clock,
                 randomness=seed.generator("backend"),
                 box_id=BOX_ID,
+                rate_limit_requests=settings.rate_limit_requests,
+                reveal_limit_requests=settings.reveal_limit_requests,
                 port=backend_port,
             )
         )

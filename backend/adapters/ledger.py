@@ -17,7 +17,7 @@ from solana.exceptions import SolanaRpcException
 from solana.rpc.api import Client
 from solana.rpc.commitment import Confirmed, Finalized
 from solana.rpc.core import RPCException
-from solana.rpc.types import TxOpts
+from solana.rpc.types import TokenAccountOpts, TxOpts
 from solders.account import Account
 from solders.hash import Hash
 from solders.message import to_bytes_versioned
@@ -35,6 +35,7 @@ from solders.transaction_status import (
 from backend.adapters.clock import Clock
 from backend.domain.errors import LedgerUnavailable
 from backend.domain.fate import Fate
+from programs.addresses import TOKEN
 from programs.buyback import client as buyback
 
 _POLL_SECONDS = 0.5
@@ -75,6 +76,15 @@ class Ledger:
         """Accounts in the order asked for; None where there is none. One call, at most 100."""
         found = self._ask(self._client.get_multiple_accounts, list(addresses), Confirmed)
         return [None if one is None or one.lamports == 0 else one for one in found]
+
+    def mints_held_by(self, owner: Pubkey) -> list[Pubkey]:
+        """The mints of which a wallet holds exactly one token."""
+        found = self._ask(
+            self._client.get_token_accounts_by_owner, owner, TokenAccountOpts(program_id=TOKEN),
+            Confirmed,
+        )  # fmt: skip
+        datas = [bytes(one.account.data) for one in found]
+        return [Pubkey(data[:32]) for data in datas if int.from_bytes(data[64:72], "little") == 1]
 
     def latest_blockhash(self) -> tuple[Hash, int]:
         """A blockhash and the last block height at which it is good."""

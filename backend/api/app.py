@@ -1,46 +1,51 @@
-"""The HTTP application: routes, errors, logs. Everything it needs is passed in or made once."""
+"""The HTTP application, put together: everything it needs is passed in or made once, here."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import random
 import sys
-from typing import Annotated, TextIO
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TextIO
 
-from fastapi import APIRouter, FastAPI, Path, Request
+import anyio.to_thread
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
+from httpx import Response as HttpxResponse
 from solana.rpc.api import Client
-from solders.pubkey import Pubkey
-from solders.transaction import VersionedTransaction
 from sqlalchemy import create_engine
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
 
+from backend.access.sign_in import SignIn
+from backend.access.tokens import AccessTokens
 from backend.adapters.clock import Clock, SystemClock
+from backend.adapters.database import Database
 from backend.adapters.ledger import Ledger
-from backend.api.answers import (
-    Address,
-    ConfirmBody,
-    ErrorAnswer,
-    IssuedAnswer,
-    PaidAnswer,
-    QuoteAnswer,
-    RequestBody,
-    RevealAnswer,
-    RevealBody,
-    StatusAnswer,
-)
-from backend.api.logs import RequestLog, make_logger
+from backend.adapters.price_feed import PriceFeed
+from backend.adapters.price_sources import make_sources
+from backend.api.access_routes import operations_routes, sign_in_routes
+from backend.api.gate import Gate
+from backend.api.limits import RateLimits
+from backend.api.logs import Logger, Redactor, make_logger
+from backend.api.metrics import Metrics
+from backend.api.openapi import document
+from backend.api.probes import Probes
+from backend.api.routes import make_routes
+from backend.domain.access_errors import BodyTooLarge, MethodNotAllowed, PathUnknown
 from backend.domain.errors import InvalidInput, Refusal
 from backend.domain.price import SolPrice, StaticPrice
 from backend.domain.rarity import Randomness
+from backend.service.inventory import Inventory
 from backend.service.wiring import Services, build_services
 from backend.settings import Settings
 
 _POOL = 20
 _RPC_TIMEOUT_SECONDS = 30.0
-_MintPath = Annotated[Address, Path(alias="nftMint")]
+_STOP_SECONDS = 35.0  # a round of the worker waits for the ledger at most that long
+_OF_STATUS = {404: PathUnknown, 405: MethodNotAllowed, 413: BodyTooLarge}
 
 
 def create_app(
@@ -53,98 +58,129 @@ def create_app(
     log: TextIO | None = None,
 ) -> FastAPI:
     """The application. Without arguments beside the settings it is the production form: system
-    clock, the operating system's randomness, the RPC of SOLANA_RPC_URL, logs to standard error.
+    clock, the operating system's randomness, the RPC of SOLANA_RPC_URL, the sources of
+    PRICE_SOURCES, logs to standard error.
 
     A testbed passes its own clock, generator and client in process; nothing in the settings, no
-    header and no endpoint can.
+    header and no endpoint can. Worker and price feed run while a server runs the application's
+    lifespan; a testbed does not, and ticks them as it likes.
     """
     clock = clock or SystemClock()
-    engine = create_engine(settings.sqlalchemy_url(), pool_size=_POOL, pool_pre_ping=False)
-    services = build_services(
-        settings,
-        engine,
-        Ledger(rpc or Client(settings.solana_rpc_url, timeout=_RPC_TIMEOUT_SECONDS), clock),
-        clock,
-        randomness=randomness or random.SystemRandom(),
-        price=price or StaticPrice(settings.sol_price_usd),
+    logger = make_logger(
+        log or sys.stderr, clock, Redactor(settings.secret_texts()), settings.log_level
     )
+    engine = create_engine(settings.sqlalchemy_url(), pool_size=_POOL, hide_parameters=True)
+    metrics = Metrics()
+    ledger = Ledger(rpc or _rpc(settings, metrics), clock)
+    price = price or _price(settings, clock, logger, metrics)
+    probes = Probes(settings, engine, ledger, price)
+    services = build_services(
+        settings, engine, ledger, clock, randomness=randomness or random.SystemRandom(),
+        price=price,
+    )  # fmt: skip
+    database, tokens = Database(engine), AccessTokens(settings, clock)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        stop = threading.Event()
+        threads = _start(services, price, stop, logger)
+        logger.info("started")
+        yield
+        stop.set()
+        for thread in threads:
+            await anyio.to_thread.run_sync(thread.join, _STOP_SECONDS)
+        engine.dispose()
+        logger.info("stopped")
 
     app = FastAPI(
-        title="Mystery box: reveal and buyback",
-        version="1.0.0",
-        responses={
-            code: {"model": ErrorAnswer} for code in (400, 403, 404, 409, 410, 422, 502, 503)
-        },
-    )
+        title="Mystery box: reveal and buyback", version="1.0.0", lifespan=lifespan,
+        redirect_slashes=False, redoc_url=None,
+        docs_url=None if settings.node_env == "production" else "/docs",
+        description="Errors have stable codes: docs/errors.md has cause and cure of each.",
+    )  # fmt: skip
     app.state.engine = engine
     app.state.services = services
+    app.state.price = price
+    app.add_middleware(
+        Gate, settings=settings, tokens=tokens, limits=RateLimits(settings, clock),
+        metrics=metrics, logger=logger,
+    )  # fmt: skip
     if settings.cors_origins:
         app.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(settings.cors_origins),
-            allow_methods=["GET", "POST"],
-            allow_headers=["content-type", "authorization"],
-        )
-    app.add_middleware(RequestLog, logger=make_logger(log or sys.stderr, clock))
+            CORSMiddleware, allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST"], allow_headers=["content-type", "authorization"],
+            expose_headers=["x-request-id", "retry-after"],
+        )  # fmt: skip
     _answer_errors(app)
-    app.include_router(_routes(services), prefix=settings.api_prefix)
+    inventory = Inventory(database, ledger)
+    api = settings.api_prefix
+    app.include_router(make_routes(services, inventory, settings.auth_required), prefix=api)
+    app.include_router(sign_in_routes(SignIn(settings, database, tokens, clock)), prefix=api)
+    app.include_router(operations_routes(probes, metrics))
+    document(app)
     return app
 
 
-def _routes(services: Services) -> APIRouter:
-    reveals, buybacks = services.reveals, services.buybacks
-    router = APIRouter()
+def _rpc(settings: Settings, metrics: Metrics) -> Client:
+    """The ordinary client, whose answers of 429 are counted."""
+    client = Client(settings.solana_rpc_url, timeout=_RPC_TIMEOUT_SECONDS)
 
-    @router.post("/reveal/{nftMint}")
-    def reveal(mint: _MintPath, body: RevealBody) -> RevealAnswer:
-        """Reveal a mystery box; asked again, answers the same."""
-        return RevealAnswer.of(reveals.reveal(Pubkey.from_string(mint), body.box_id))
+    def note(response: HttpxResponse) -> None:
+        if response.status_code == 429:
+            metrics.rpc_too_many_requests()
 
-    @router.get("/buyback/status")
-    def status() -> StatusAnswer:
-        """Whether buybacks are on, and the treasury's state."""
-        return StatusAnswer.of(buybacks.status())
-
-    @router.get("/buyback/calculate/{nftMint}")
-    def calculate(mint: _MintPath) -> QuoteAnswer:
-        """What would be paid for a revealed NFT now."""
-        return QuoteAnswer.of(buybacks.calculate(Pubkey.from_string(mint)))
-
-    @router.post("/buyback/request")
-    def request(body: RequestBody) -> IssuedAnswer:
-        """A buyback transaction, signed by the treasury, for the wallet to sign."""
-        mint, wallet = Pubkey.from_string(body.nft_mint), Pubkey.from_string(body.wallet_address)
-        return IssuedAnswer.of_issued(buybacks.request(mint, wallet))
-
-    @router.post("/buyback/confirm")
-    def confirm(body: ConfirmBody) -> PaidAnswer:
-        """Send the signed transaction, wait for it, record the payment."""
-        mint, wallet = Pubkey.from_string(body.nft_mint), Pubkey.from_string(body.wallet_address)
-        return PaidAnswer.of(buybacks.confirm(mint, wallet, _decoded(body.signed_transaction)))
-
-    return router
+    client._provider.session.event_hooks["response"].append(note)
+    return client
 
 
-def _decoded(text: str) -> VersionedTransaction:
-    try:
-        return VersionedTransaction.from_bytes(base64.b64decode(text, validate=True))
-    except (binascii.Error, ValueError):
-        raise InvalidInput("signedTransaction is not a transaction in base64") from None
+def _price(settings: Settings, clock: Clock, logger: Logger, metrics: Metrics) -> SolPrice:
+    if settings.price_sources == ("static",):
+        return StaticPrice(settings.sol_price_usd)
+
+    def report(source: str, problem: str) -> None:
+        metrics.price_source_failed(source)
+        logger.warning("price source failed", source=source, problem=problem)
+
+    return PriceFeed(
+        make_sources(settings), clock, refresh_seconds=settings.price_refresh_seconds,
+        max_age_seconds=settings.price_max_age_seconds, max_jump=settings.price_max_jump,
+        report=report,
+    )  # fmt: skip
+
+
+def _start(
+    services: Services, price: SolPrice, stop: threading.Event, logger: Logger
+) -> list[threading.Thread]:
+    """The threads of a served application: the worker, and the feed if there is one."""
+
+    def report(error: Exception) -> None:
+        if isinstance(error, Refusal):
+            logger.warning("worker round refused", code=error.code)
+        else:
+            logger.error("worker round failed", exc_info=error)
+
+    threads = [threading.Thread(target=services.worker.run, args=(stop, report), name="worker")]
+    if isinstance(price, PriceFeed):
+        threads.append(threading.Thread(target=price.run, args=(stop,), name="price"))
+    for thread in threads:
+        thread.daemon = True
+        thread.start()
+    return threads
 
 
 def _answer_errors(app: FastAPI) -> None:
-    def answer(refusal: Refusal) -> JSONResponse:
-        body = {"success": False, "error": {"code": refusal.code, "message": refusal.message}}
-        return JSONResponse(body, status_code=refusal.status)
-
-    @app.exception_handler(Refusal)
-    async def refused(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, Refusal)
-        return answer(error)
+    """What is raised inside becomes a Refusal and leaves by the gate's one form."""
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"][1:]) or "body"
-        return answer(InvalidInput(f"{where}: {first['msg']}"))
+        raise InvalidInput(f"{where}: {first['msg']}")
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        refusal = _OF_STATUS.get(error.status_code, InvalidInput)()
+        refusal.headers = dict(error.headers or {})
+        raise refusal

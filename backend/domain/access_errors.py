@@ -5,32 +5,38 @@ from __future__ import annotations
 from backend.domain.errors import Refusal
 
 
-class SignInRequired(Refusal):
-    code, status, message = "SIGN_IN_REQUIRED", 401, "Sign in with the wallet first"
+class Unauthorised(Refusal):
+    """Whoever calls has not shown who it is."""
+
+    status, headers = 401, {"www-authenticate": "Bearer"}
 
 
-class TokenInvalid(Refusal):
-    code, status = "TOKEN_INVALID", 401
+class SignInRequired(Unauthorised):
+    code, message = "SIGN_IN_REQUIRED", "Sign in with the wallet first"
+
+
+class TokenInvalid(Unauthorised):
+    code = "TOKEN_INVALID"
     message = "The access token is malformed, forged or expired; refresh it or sign in again"
 
 
-class ChallengeInvalid(Refusal):
-    code, status = "CHALLENGE_INVALID", 401
+class ChallengeInvalid(Unauthorised):
+    code = "CHALLENGE_INVALID"
     message = "The challenge is unknown, used, expired or another wallet's; ask for a new one"
 
 
-class WrongSignature(Refusal):
-    code, status = "WRONG_SIGNATURE", 401
+class WrongSignature(Unauthorised):
+    code = "WRONG_SIGNATURE"
     message = "The signature is not this wallet's over the challenge's message"
 
 
-class RefreshInvalid(Refusal):
-    code, status = "REFRESH_INVALID", 401
+class RefreshInvalid(Unauthorised):
+    code = "REFRESH_INVALID"
     message = "The refresh token is unknown, revoked or expired; sign in again"
 
 
-class RefreshReused(Refusal):
-    code, status = "REFRESH_REUSED", 401
+class RefreshReused(Unauthorised):
+    code = "REFRESH_REUSED"
     message = "The refresh token was used before; all tokens of this sign-in are revoked"
 
 
@@ -51,14 +57,14 @@ class BodyTooLarge(Refusal):
 
 
 class RateLimited(Refusal):
-    """`retry_after_seconds` is when the window ends."""
+    """Too often; `limit` names the limit, the answer says when its window ends."""
 
     code, status, message = "RATE_LIMITED", 429, "Too many requests; wait and try again"
 
     def __init__(self, limit: str = "general", retry_after_seconds: int = 1) -> None:
         super().__init__()
         self.limit = limit
-        self.retry_after_seconds = retry_after_seconds
+        self.headers = {"retry-after": str(retry_after_seconds)}
 
 
 class InternalError(Refusal):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 
 class Refusal(Exception):
     """A request that is not carried out. `code` never changes; `message` may."""
@@ -9,6 +12,8 @@ class Refusal(Exception):
     code = "REFUSED"
     status = 400
     message = "The request was refused"
+    #: Of the answer, beside those that every answer has.
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.message)

@@ -53,6 +53,7 @@ class ServerThread:
             app,
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             lifespan="off",
             limit_concurrency=CONNECTIONS_MAX,
             ws_max_size=BODY_BYTES_MAX,

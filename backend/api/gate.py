@@ -1,0 +1,144 @@
+"""The gate: what every request passes before a route sees it, and every answer on its way out.
+
+A porter's desk in one plain ASGI middleware (Starlette's `BaseHTTPMiddleware` costs a task and two
+queues a request): gives the request an id, finds out who calls, counts it against the limits,
+weighs its body, measures it, writes one line about it. Refusals leave in one form, and what
+nobody foresaw leaves as INTERNAL_ERROR with its trace in the log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.access.tokens import AccessTokens
+from backend.api.limits import Proxies, RateLimits
+from backend.api.logs import Logger
+from backend.api.metrics import Metrics
+from backend.domain.access_errors import BodyTooLarge, InternalError, RateLimited
+from backend.domain.errors import Refusal
+from backend.settings import Settings
+
+_GIVEN_ID = re.compile(r"[A-Za-z0-9-]{1,16}")  # too short to hold an address
+
+
+class Gate:
+    """ASGI middleware around the application."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        tokens: AccessTokens,
+        limits: RateLimits,
+        metrics: Metrics,
+        logger: Logger,
+    ) -> None:
+        self._app = app
+        self._prefix = settings.api_prefix + "/"
+        self._reveals = settings.api_prefix + "/reveal/"
+        self._body_bytes_max = settings.body_bytes_max
+        self._proxies = Proxies(settings.trusted_proxies)
+        self._tokens = tokens
+        self._limits = limits
+        self._metrics = metrics
+        self._logger = logger
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        request_id = given if _GIVEN_ID.fullmatch(given) else os.urandom(8).hex()
+        started, status = time.perf_counter(), 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message["headers"], (b"x-request-id", request_id.encode()),
+                ]  # fmt: skip
+            await send(message)
+
+        try:
+            await self._admit(scope, headers)
+            await self._app(scope, self._weighed(receive), answer)
+        except Refusal as refusal:
+            await refuse(refusal, scope, answer)
+        except Exception:
+            self._logger.exception("request failed", request_id=request_id, route=route_of(scope))
+            if status == 0:
+                await refuse(InternalError(), scope, answer)
+        seconds = time.perf_counter() - started
+        route, code = route_of(scope), scope.get("code", "")
+        self._metrics.request(scope["method"], route, status, code, seconds, scope.get("caller"))
+        self._logger.info(
+            "request",
+            request_id=request_id,
+            method=scope["method"],
+            route=route,
+            status=status,
+            milliseconds=round(seconds * 1000, 1),
+            **({"code": code} if code else {}),
+        )
+
+    async def _admit(self, scope: Scope, headers: Headers) -> None:
+        """Limits first: whoever guesses tokens is counted too."""
+        path: str = scope["path"]
+        if path.startswith(self._prefix):
+            peer = scope["client"][0] if scope.get("client") else ""
+            callers = [self._proxies.caller(peer, headers.get("x-forwarded-for", ""))]
+            opening = scope["method"] == "POST" and path.startswith(self._reveals)
+            names = ("general", "reveal") if opening else ("general",)
+            caller, problem = self._tokens.caller(headers.get("authorization"))
+            if caller is not None:
+                scope["caller"] = caller
+                callers.append(str(caller))
+            try:
+                await self._limits.check(names, callers)
+            except RateLimited as limited:
+                self._metrics.rate_limited(limited.limit, callers[-1])
+                raise
+            if problem is not None:
+                raise problem
+        length = headers.get("content-length", "0")
+        if length.isascii() and length.isdigit() and int(length) > self._body_bytes_max:
+            raise BodyTooLarge
+
+    def _weighed(self, receive: Receive) -> Receive:
+        """`receive` that stops a body without a declared length as soon as it is too large."""
+        seen = 0
+
+        async def weighed() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._body_bytes_max:
+                raise HTTPException(BodyTooLarge.status)
+            return message
+
+        return weighed
+
+
+def route_of(scope: Scope) -> str:
+    """The route's template, which names no mint and no wallet."""
+    return getattr(scope.get("route"), "path", "unknown")
+
+
+async def refuse(refusal: Refusal, scope: Scope, send: Send) -> None:
+    """Answer a refusal: `{"success": false, "error": {"code": ..., "message": ...}}`."""
+    scope["code"] = refusal.code
+    error = {"code": refusal.code, "message": refusal.message}
+    body = json.dumps({"success": False, "error": error}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    headers += [(name.encode(), value.encode()) for name, value in refusal.headers.items()]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,128 @@
+"""What Prometheus reads: how many, how long, how they ended, and what the house has left.
+
+Counters are counted at the gate, by the route's template and the answer's code; treasury, price
+and pool are looked at when Prometheus comes. No label ever holds an address: of suspicious
+wallets only their number is told.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_WALLETS_MAX = 10_000
+#: Refusals that an honest player does not meet, and how many make a wallet suspicious.
+SUSPICIOUS = frozenset(
+    {"TRANSACTION_MISMATCH", "NOT_THE_HOLDER", "WRONG_WALLET", "FOREIGN_NFT", "RATE_LIMITED"}
+)
+_SUSPICIOUS_FROM = 5
+
+#: Name to description and value, as read when Prometheus comes.
+Gauges = Mapping[str, tuple[str, float]]
+
+
+class Metrics:
+    """All metrics of one application."""
+
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        self._registry = registry
+        self._seconds = Histogram(
+            "http_request_seconds", "Time to answer", ["method", "route", "status"],
+            buckets=_BUCKETS, registry=registry,
+        )  # fmt: skip
+        self._reveals = Counter(
+            "reveals", "Answers to reveals by outcome", ["outcome"], registry=registry
+        )
+        self._buybacks = Counter(
+            "buybacks", "Answers to buyback calls by step and outcome", ["step", "outcome"],
+            registry=registry,
+        )  # fmt: skip
+        self._limited = Counter(
+            "rate_limited", "Requests refused by a limit", ["limit"], registry=registry
+        )
+        self._rpc_429 = Counter(
+            "rpc_too_many_requests", "Times that the RPC answered 429", registry=registry
+        )
+        self._price_failed = Counter(
+            "price_source_failed", "Times that a price source gave none", ["source"],
+            registry=registry,
+        )  # fmt: skip
+        self._odd = Counter(
+            "suspicious_refusals", "Refusals that honest players do not meet", ["code"],
+            registry=registry,
+        )  # fmt: skip
+        self._odd_counts: OrderedDict[str, int] = OrderedDict()
+
+    def request(
+        self, method: str, route: str, status: int, code: str, seconds: float, caller: object
+    ) -> None:
+        """Count an answered request. `caller` is the signed-in wallet, if any."""
+        self._seconds.labels(method, route, str(status)).observe(seconds)
+        outcome = code or "ok"
+        if "/reveal/" in route:
+            self._reveals.labels(outcome).inc()
+        elif "/buyback/" in route:
+            step = route.rpartition("/buyback/")[2].partition("/")[0]
+            self._buybacks.labels(step, outcome).inc()
+        if code in SUSPICIOUS and code != "RATE_LIMITED":
+            self._suspect(code, caller)
+
+    def rate_limited(self, limit: str, caller: str) -> None:
+        self._limited.labels(limit).inc()
+        self._suspect("RATE_LIMITED", caller)
+
+    def rpc_too_many_requests(self) -> None:
+        self._rpc_429.inc()
+
+    def price_source_failed(self, source: str) -> None:
+        self._price_failed.labels(source).inc()
+
+    def _suspect(self, code: str, caller: object) -> None:
+        self._odd.labels(code).inc()
+        if caller is None:
+            return
+        key = str(caller)
+        self._odd_counts[key] = self._odd_counts.pop(key, 0) + 1
+        if len(self._odd_counts) > _WALLETS_MAX:
+            self._odd_counts.popitem(last=False)
+
+    def suspicious_callers(self) -> int:
+        """Wallets, or addresses of who did not sign in, that met such refusals often."""
+        return sum(count >= _SUSPICIOUS_FROM for count in list(self._odd_counts.values()))
+
+    def text(self, gauges: Gauges) -> bytes:
+        """In Prometheus' format, with gauges of now; of all processes if there are several."""
+        shown = CollectorRegistry()
+        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            MultiProcessCollector(shown)
+        else:
+            shown.register(_Of(self._registry.collect))
+        shown.register(_Of(lambda: self._read(gauges)))
+        return generate_latest(shown)
+
+    def _read(self, gauges: Gauges) -> Iterator[Metric]:
+        read = {
+            **gauges,
+            "suspicious_callers": (
+                "Callers with many suspicious refusals, of this process",
+                float(self.suspicious_callers()),
+            ),
+        }
+        for name, (description, value) in read.items():
+            yield GaugeMetricFamily(name, description, value=value)
+
+
+class _Of(Collector):
+    def __init__(self, collect: Callable[[], Iterable[Metric]]) -> None:
+        self._collect = collect
+
+    def collect(self) -> Iterator[Metric]:
+        return iter(self._collect())
