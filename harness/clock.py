@@ -63,6 +63,11 @@ class VirtualClock:
         for listener in self._listeners:
             listener(now)
 
+    def set(self, moment: datetime) -> None:
+        """Jump to a moment, such as that of a snapshot which is brought back."""
+        with self._lock:
+            self._now = moment.astimezone(UTC)
+
     def on_move(self, listener: Callable[[datetime], None]) -> None:
         """Call `listener` after every move of this clock."""
         self._listeners.append(listener)

@@ -21,12 +21,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.run.turns import Turn, turns, without_turn
+from harness.seeds import DEFAULT_SEED
 
 if TYPE_CHECKING:
     from harness.run.session import RunSession
     from harness.testbed import Testbed
-
-DEFAULT_SEED = "1"
 
 _SESSION = pytest.StashKey["RunSession"]()
 _VERDICT = pytest.StashKey[dict[str, str]]()

@@ -11,6 +11,8 @@ import random
 
 from solders.keypair import Keypair
 
+DEFAULT_SEED = "1"
+
 
 class Seed:
     """Derives keys and generators from one text, by SHA-256 of the text and a purpose."""

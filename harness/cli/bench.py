@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from harness.plugin import DEFAULT_SEED
+from harness.seeds import DEFAULT_SEED
 
 
 def bench(

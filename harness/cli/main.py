@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from harness.cli import bench, doctor, load, odds, programs, run, scenarios, up, validity
+from harness.cli import bench, doctor, ledger, load, odds, programs, run, scenarios, up, validity
 from harness.errors import HarnessError, StartError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("run")(run.run)
 app.command("suites")(run.list_suites)
 app.command("scenarios")(scenarios.scenarios)
 app.command("up")(up.up)
+app.command("ledger")(ledger.ledger)
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 app.command("load")(load.load)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from harness.plugin import DEFAULT_SEED
+from harness.seeds import DEFAULT_SEED
 
 _WALLETS_MAX = 100
 _WAKE_SECONDS = 0.5

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from solana.rpc.api import Client
-from solana.rpc.async_api import AsyncClient
 from solders.pubkey import Pubkey
 
 from harness.clock import Clock
+
+if TYPE_CHECKING:
+    from solana.rpc.api import Client
+    from solana.rpc.async_api import AsyncClient
 
 
 @dataclass(frozen=True)

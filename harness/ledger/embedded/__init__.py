@@ -7,10 +7,8 @@ time is the testbed's clock; clients speak JSON-RPC over loopback, or the same c
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from solana.rpc.api import Client
-from solana.rpc.async_api import AsyncClient
 from solders.pubkey import Pubkey
 
 from harness.clock import Clock, VirtualClock
@@ -19,8 +17,11 @@ from harness.ledger.embedded.chain import START, Chain
 from harness.ledger.embedded.record import Refused
 from harness.ledger.embedded.rpc_error import describe
 from harness.ledger.embedded.server import RpcApplication, ServerThread, listen
-from harness.ledger.embedded.transport import AsyncInProcessClient, InProcessClient
 from harness.ledger.protocol import ProgramImage
+
+if TYPE_CHECKING:
+    from solana.rpc.api import Client
+    from solana.rpc.async_api import AsyncClient
 
 __all__ = ["START", "EmbeddedLedger"]
 
@@ -61,9 +62,13 @@ class EmbeddedLedger:
         return cls(chain, server)
 
     def client(self) -> Client:
+        from harness.ledger.embedded.transport import InProcessClient  # httpx: not for a server
+
         return InProcessClient(self.chain)
 
     def async_client(self) -> AsyncClient:
+        from harness.ledger.embedded.transport import AsyncInProcessClient
+
         return AsyncInProcessClient(self.chain)
 
     def fund(self, address: Pubkey, lamports: int) -> None:

@@ -41,14 +41,14 @@ class Bank:
     def __init__(self, source: Source | None = None) -> None:
         self.accounts = Accounts(source)
         self.panics = 0
-        self._genesis: dict[Pubkey, Account] = {}
+        self.genesis: dict[Pubkey, Account] = {}
         self._resident: set[Pubkey] = set()
         self._clock: Clock | None = None
         self._machine = new_machine()
         for address in GENESIS:
             account = self._machine.get_account(address)
             if account is not None:
-                self._genesis[address] = account
+                self.genesis[address] = account
                 self.accounts.put(address, account)
                 self._resident.add(address)
 
@@ -131,7 +131,7 @@ class Bank:
         self._machine = new_machine()
         self._resident = {
             address
-            for address, account in self._genesis.items()
+            for address, account in self.genesis.items()
             if self.accounts.get(address) is account or account.owner == _SYSVAR_OWNER
         }
         if self._clock is not None:

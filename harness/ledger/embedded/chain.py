@@ -88,12 +88,16 @@ class Chain:
         programs: Iterable[ProgramImage] = (),
         source: Source | None = None,
         lags: Lags = NO_LAGS,
+        cheats: bool = True,
     ) -> None:
+        """`source` is where accounts come from that are not here; `cheats` lets the surfnet_*
+        methods answer."""
         self.clock = clock
         self.lock = threading.RLock()
         self.machine = Bank(source)
         self.history = History()
         self.lags = lags
+        self.cheats = cheats
         self._past = Past(lags.finalized_slots)
         self.transactions_seen = 0
         self.listeners: list[Listener] = []
@@ -121,8 +125,11 @@ class Chain:
 
     def block_time(self, slot: int) -> int:
         """Unix time of a slot."""
-        seconds = (slot - FIRST_SLOT) * SLOT_SECONDS
-        return int((self.epoch_start + timedelta(seconds=seconds)).timestamp())
+        return int(self.block_start(slot).timestamp())
+
+    def block_start(self, slot: int) -> datetime:
+        """When a slot begins."""
+        return self.epoch_start + timedelta(seconds=(slot - FIRST_SLOT) * SLOT_SECONDS)
 
     def blockhash(self, slot: int) -> Hash:
         return slot_hash(slot)

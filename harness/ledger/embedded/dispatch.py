@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.ledger.embedded.chain import Chain
-from harness.ledger.embedded.methods import accounts, blocks, cluster, tokens, transactions
+from harness.ledger.embedded.methods import accounts, blocks, cluster, surfnet, tokens, transactions
 from harness.ledger.embedded.parameters import Parameters
 from harness.ledger.embedded.rpc_error import (
     INTERNAL_ERROR,
@@ -79,6 +79,18 @@ METHODS: dict[str, Method] = {
     "requestAirdrop": transactions.request_airdrop,
     "sendTransaction": transactions.send_transaction,
     "simulateTransaction": transactions.simulate_transaction,
+    "surfnet_cloneProgramAccount": surfnet.clone_program_account,
+    "surfnet_exportSnapshot": surfnet.export_snapshot,
+    "surfnet_getLocalSignatures": surfnet.get_local_signatures,
+    "surfnet_getSurfnetInfo": surfnet.get_surfnet_info,
+    "surfnet_pauseClock": surfnet.pause_clock,
+    "surfnet_resetAccount": surfnet.reset_account,
+    "surfnet_resumeClock": surfnet.resume_clock,
+    "surfnet_setAccount": surfnet.set_account,
+    "surfnet_setProgramAuthority": surfnet.set_program_authority,
+    "surfnet_setTokenAccount": surfnet.set_token_account,
+    "surfnet_timeTravel": surfnet.time_travel,
+    "surfnet_writeProgram": surfnet.write_program,
 }
 
 
@@ -108,7 +120,7 @@ def call(chain: Chain, request: Any) -> dict[str, Any]:
         if not isinstance(values, list):
             raise RpcError(INVALID_PARAMS, "Invalid params: expected a list")
         method = METHODS.get(request["method"])
-        if method is None:
+        if method is None or (not chain.cheats and request["method"].startswith("surfnet_")):
             raise RpcError(METHOD_NOT_FOUND, f"Method not found: {request['method'][:64]}")
         with chain.lock:
             chain.sync()

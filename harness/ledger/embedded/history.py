@@ -6,7 +6,7 @@ the book, so that memory stays bounded however long a ledger runs. The archive h
 
 from __future__ import annotations
 
-import pickle
+import json
 import sqlite3
 import tempfile
 from collections import OrderedDict, defaultdict
@@ -17,6 +17,7 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from harness.ledger.embedded.record import TransactionRecord
+from harness.ledger.embedded.storage import record_from_json, record_to_json
 
 MEMORY_RECORDS_MAX = 4_000
 ARCHIVE_RECORDS_MAX = 2_000_000
@@ -24,7 +25,7 @@ _SPILL_RECORDS = 500
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
-CREATE TABLE records (number INTEGER PRIMARY KEY, signature BLOB, slot INTEGER, record BLOB);
+CREATE TABLE records (number INTEGER PRIMARY KEY, signature BLOB, slot INTEGER, record TEXT);
 CREATE UNIQUE INDEX by_signature ON records (signature);
 CREATE INDEX by_slot ON records (slot);
 CREATE TABLE mentions (account BLOB, number INTEGER, PRIMARY KEY (account, number)) WITHOUT ROWID;
@@ -68,8 +69,8 @@ class History:
     def values(self) -> Iterator[TransactionRecord]:
         """All records, oldest first."""
         if self._archive is not None:
-            for (blob,) in self._archive.execute("SELECT record FROM records ORDER BY number"):
-                yield pickle.loads(blob)
+            for (text,) in self._archive.execute("SELECT record FROM records ORDER BY number"):
+                yield _unpacked(text)
         yield from list(self._recent.values())
 
     def add(self, record: TransactionRecord) -> None:
@@ -91,7 +92,11 @@ class History:
         rows = self._archive.execute(
             "SELECT record FROM records WHERE slot = ? ORDER BY number", (slot,)
         )
-        return [pickle.loads(blob) for (blob,) in rows] + recent
+        return [_unpacked(text) for (text,) in rows] + recent
+
+    def latest(self, limit: int) -> list[TransactionRecord]:
+        """The newest records, newest first; at most as many as are in memory."""
+        return [self._recent[one] for one in list(reversed(self._recent))[:limit]]
 
     def count_in_slot(self, slot: int) -> int:
         """How many transactions a slot has."""
@@ -120,7 +125,7 @@ class History:
                 "number < ? AND number > ? ORDER BY number DESC LIMIT ?",
                 (bytes(address), high, low, limit - len(found)),
             )
-            found += [pickle.loads(blob) for (blob,) in rows]
+            found += [_unpacked(text) for (text,) in rows]
         return found
 
     def close(self) -> None:
@@ -151,7 +156,7 @@ class History:
     def _fetch(self, where: str, values: tuple[bytes, ...]) -> TransactionRecord | None:
         assert self._archive is not None
         row = self._archive.execute(f"SELECT record FROM records {where}", values).fetchone()
-        return None if row is None else pickle.loads(row[0])
+        return None if row is None else _unpacked(row[0])
 
     def _spill(self) -> None:
         """Move the oldest records to the archive."""
@@ -164,8 +169,8 @@ class History:
         for _ in range(min(_SPILL_RECORDS, len(self._recent))):
             signature, record = self._recent.popitem(last=False)
             number = self._numbers.pop(signature)
-            blob = pickle.dumps(record, protocol=pickle.HIGHEST_PROTOCOL)
-            with_records.append((number, bytes(signature), record.slot, blob))
+            text = json.dumps(record_to_json(record), separators=(",", ":"))
+            with_records.append((number, bytes(signature), record.slot, text))
             self._forget(record)
             with_mentions += [(bytes(one), number) for one in dict.fromkeys(record.accounts)]
         self._archive.execute("BEGIN")
@@ -188,3 +193,7 @@ class History:
             listed.pop(0)
             if not listed:
                 del self._by_account[address]
+
+
+def _unpacked(text: str) -> TransactionRecord:
+    return record_from_json(json.loads(text))
