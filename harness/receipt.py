@@ -16,8 +16,10 @@ from solana.rpc.commitment import Confirmed
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
+from solders.transaction_status import InstructionErrorBorshIO
 
 from harness.address_book import AddressBook
+from programs.errors import program_error
 
 PACKET_BYTES_MAX = 1232
 COMPUTE_UNITS_MAX = 1_400_000
@@ -153,16 +155,26 @@ def compute_units_limit(transaction: VersionedTransaction) -> int:
 
 
 def fault_from(err: object, logs: tuple[str, ...] | list[str]) -> Fault:
-    """Name a failure: an Anchor error by its name, anything else by the runtime's error."""
+    """Name a failure: an Anchor error or a known program's by its name, else the runtime's."""
     for line in logs:
         if found := _ANCHOR_ERROR.search(line):
             return Fault(found[1], found[2])
+    for line in logs:  # the first program to fail is the one that refused; its callers follow
+        if (ended := _ENDED.match(line)) and ended[2]:
+            code = _CUSTOM_ERROR.search(ended[2])
+            known = program_error(ended[1], int(code[1], 16)) if code else None
+            if known is not None:
+                return Fault(known.name, known.message)
+            break
+    if isinstance(getattr(err, "err", None), InstructionErrorBorshIO):
+        return Fault("BorshIoError", "an account holds something else than the program expects")
     for line in reversed(logs):
         if (ended := _ENDED.match(line)) and ended[2]:
             code = _CUSTOM_ERROR.search(ended[2])
             return Fault(f"Custom({code[1]})" if code else ended[2], ended[2])
-    name = type(err).__name__.removeprefix("TransactionError")
-    return Fault(str(err).rsplit(".", maxsplit=1)[-1] if "(" not in str(err) else name, str(err))
+    if "(" in str(err) or "{" in str(err):  # an error with fields
+        return Fault(type(err).__name__.removeprefix("TransactionError"), str(err))
+    return Fault(str(err).rsplit(".", maxsplit=1)[-1], str(err))
 
 
 def runs_from(logs: tuple[str, ...] | list[str]) -> tuple[InstructionRun, ...]:

@@ -7,14 +7,17 @@ the rest of the project uses, and the addresses.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from anchorpy import Context, Program, Provider, Wallet
 from anchorpy_core.idl import Idl
+from construct import ConstructError
 from solana.rpc.async_api import AsyncClient
 from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
@@ -37,7 +40,8 @@ PROGRAM_ID = Pubkey.from_string("EnaEFT4oda8qNh6ETT9wxZFTC4ucRByeNituR3gyzxPt")
 CONFIG_VERSION = 1
 _IDL = Path(__file__).parent / "idl" / "buyback.legacy.json"
 _EVENT_PREFIX = "Program data: "
-_EXECUTED = sha256(b"event:BuybackExecuted").digest()[:8]
+_INVOKED = re.compile(r"^Program (\w+) invoke \[\d+\]$")
+_ENDED = re.compile(r"^Program (\w+) (?:success|failed: .*)$")
 
 
 @cache
@@ -95,6 +99,14 @@ class Config:
 
 
 @dataclass(frozen=True)
+class Event:
+    """Something that the program reported, such as EnabledSet with `enabled` and `version`."""
+
+    name: str
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class BuybackExecuted:
     """The program's event of one buyback. `amount` in lamports."""
 
@@ -102,20 +114,43 @@ class BuybackExecuted:
     mint: Pubkey
     treasury: Pubkey
     amount: int
+    version: int
+
+
+def events(logs: Iterable[str], program_id: Pubkey = PROGRAM_ID) -> list[Event]:
+    """What the program itself reported in a transaction's log, in order.
+
+    Other programs can log the same bytes; only lines from within a call of this one count.
+    """
+    found, running = [], []
+    for line in logs:
+        if invoked := _INVOKED.match(line):
+            running.append(invoked[1])
+        elif _ENDED.match(line):
+            running = running[:-1]
+        elif line.startswith(_EVENT_PREFIX) and running[-1:] == [str(program_id)]:
+            event = _event(line.removeprefix(_EVENT_PREFIX))
+            if event is not None:
+                found.append(event)
+    return found
+
+
+def _event(written: str) -> Event | None:
+    try:
+        parsed = program().coder.events.parse(base64.b64decode(written, validate=True))
+    except (ValueError, ConstructError):
+        return None
+    if parsed is None:
+        return None
+    fields = vars(parsed.data)
+    return Event(parsed.name, {key: value for key, value in fields.items() if key[0] != "_"})
 
 
 def executed(logs: Iterable[str]) -> list[BuybackExecuted]:
     """The buybacks that a transaction's log reports."""
-    found = []
-    for line in logs:
-        if not line.startswith(_EVENT_PREFIX):
-            continue
-        data = base64.b64decode(line.removeprefix(_EVENT_PREFIX))
-        if data[:8] == _EXECUTED:
-            user, mint, treasury = (Pubkey(data[at : at + 32]) for at in (8, 40, 72))
-            amount = int.from_bytes(data[104:112], "little")
-            found.append(BuybackExecuted(user, mint, treasury, amount))
-    return found
+    return [
+        BuybackExecuted(**event.fields) for event in events(logs) if event.name == "BuybackExecuted"
+    ]
 
 
 def initialize(

@@ -126,3 +126,16 @@ def test_instructions_and_faults_are_read_from_logs() -> None:
     assert (run.program, run.name, run.compute_units) == (program, "ExecuteBuyback", 4711)
     assert fault_from({}, logs).name == "BuybackDisabled"
     assert fault_from({}, [logs[0], logs[-1]]).name == "Custom(0x1770)"
+
+
+def test_the_program_that_refused_names_the_fault() -> None:
+    token, metadata = (
+        "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA",
+        "metaqbxxUerdq28cj1RbAWkYQm3ybzjb6a8bt518x1s",
+    )
+    inner = f"Program {token} failed: custom program error: 0x11"
+    outer = f"Program {metadata} failed: custom program error: 0x11"
+    assert fault_from({}, [inner, outer]).name == "AccountFrozen", "the innermost refuses first"
+    assert fault_from({}, [outer]).name == "MaxEditionsMintedAlready"
+    unknown = f"Program {metadata} failed: custom program error: 0xffff"
+    assert fault_from({}, [unknown]).name == "Custom(0xffff)"

@@ -22,8 +22,8 @@ def play(stage: Stage) -> None:
     prints = [stage.key(f"print {number}") for number in range(1, _PRINTS_MAX + 2)]
     for number, mint in enumerate(prints, 1):
         stage.step(f"print {number}: mint", token(stage, mint, payer, payer))
-        stage.step(f"print {number}", _print(stage, master, mint, number))
-    stage.step("print a number again", _print(stage, master, prints[2], 1))
+        stage.step(f"print {number}", print_instruction(stage, master, mint, number))
+    stage.step("print a number again", print_instruction(stage, master, prints[2], 1))
     stage.step("transfer a print", transfer_v1(stage, prints[0], payer, other))
     stage.step("burn the master first", burn_v1(master, payer))
     stage.step("burn a print", _burn(prints[1], master, payer, 2))
@@ -45,7 +45,9 @@ def play(stage: Stage) -> None:
     endless = stage.key("endless")
     _master(stage, endless, None)
     stage.step("far print: mint", token(stage, stage.key("far"), payer, payer))
-    stage.step("far print", _print(stage, endless, stage.key("far"), _MARKER_EDITIONS + 1))
+    stage.step(
+        "far print", print_instruction(stage, endless, stage.key("far"), _MARKER_EDITIONS + 1)
+    )
 
 
 def _master(stage: Stage, mint: Pubkey, prints_max: int | None) -> None:
@@ -61,7 +63,8 @@ def _marker(master: Pubkey, number: int) -> Pubkey:
     return Pubkey.find_program_address([*seeds, page], PROGRAM_ID)[0]
 
 
-def _print(stage: Stage, master: Pubkey, mint: Pubkey, number: int) -> Instruction:
+def print_instruction(stage: Stage, master: Pubkey, mint: Pubkey, number: int) -> Instruction:
+    """A numbered print of a master edition of the payer's."""
     payer = stage.payer
     return METADATA(
         "MintNewEditionFromMasterEditionViaToken",

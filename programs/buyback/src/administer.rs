@@ -33,27 +33,37 @@ pub struct AcceptAuthority<'info> {
 impl Administer<'_> {
     pub fn set_enabled(&mut self, enabled: bool) -> Result<()> {
         self.config.buyback_enabled = enabled;
-        emit!(EnabledSet { enabled });
+        emit!(EnabledSet {
+            enabled,
+            version: self.config.version,
+        });
         Ok(())
     }
 
     pub fn set_min_treasury_balance(&mut self, min_treasury_balance: u64) -> Result<()> {
         self.config.min_treasury_balance = min_treasury_balance;
         emit!(MinTreasuryBalanceSet {
-            min_treasury_balance
+            min_treasury_balance,
+            version: self.config.version,
         });
         Ok(())
     }
 
     pub fn set_treasury(&mut self, treasury: Pubkey) -> Result<()> {
         self.config.treasury = treasury;
-        emit!(TreasurySet { treasury });
+        emit!(TreasurySet {
+            treasury,
+            version: self.config.version,
+        });
         Ok(())
     }
 
     pub fn propose_authority(&mut self, new_authority: Option<Pubkey>) -> Result<()> {
         self.config.pending_authority = new_authority;
-        emit!(AuthorityProposed { new_authority });
+        emit!(AuthorityProposed {
+            new_authority,
+            version: self.config.version,
+        });
         Ok(())
     }
 }
@@ -64,7 +74,8 @@ impl AcceptAuthority<'_> {
         config.authority = self.new_authority.key();
         config.pending_authority = None;
         emit!(AuthorityAccepted {
-            authority: config.authority
+            authority: config.authority,
+            version: config.version,
         });
         Ok(())
     }

@@ -22,4 +22,8 @@ pub enum BuybackError {
     WrongProgramData,
     #[msg("Token account does not hold the NFT")]
     NotHolder,
+    #[msg("Token account is frozen")]
+    TokenFrozen,
+    #[msg("Token account can be closed by somebody else only")]
+    ForeignCloseAuthority,
 }

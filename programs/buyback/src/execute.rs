@@ -23,11 +23,18 @@ pub struct ExecuteBuyback<'info> {
     #[account(mut)]
     pub mint: Box<Account<'info, Mint>>,
     /// Any token account of the user's that holds the NFT, associated or not.
+    /// Those of programmable NFTs are always frozen; Token Metadata thaws them.
+    /// Burning closes it, and Token Metadata panics where somebody else would have to.
     #[account(
         mut,
         token::mint = mint,
         token::authority = user,
         constraint = token_account.amount == 1 @ BuybackError::NotHolder,
+        constraint = !token_account.is_frozen() || token_record.is_some()
+            @ BuybackError::TokenFrozen,
+        constraint = token_account.close_authority.map_or(true, |closer| {
+            closer == user.key() || (token_record.is_some() && closer == edition.key())
+        }) @ BuybackError::ForeignCloseAuthority,
     )]
     pub token_account: Box<Account<'info, TokenAccount>>,
     #[account(
@@ -109,6 +116,7 @@ impl ExecuteBuyback<'_> {
             mint: self.mint.key(),
             treasury: self.treasury.key(),
             amount,
+            version: self.config.version,
         });
         Ok(())
     }
