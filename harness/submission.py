@@ -20,7 +20,7 @@ from solana.rpc.types import TxOpts
 from solders.compute_budget import set_compute_unit_limit
 from solders.instruction import Instruction
 from solders.keypair import Keypair
-from solders.message import Message
+from solders.message import Message, MessageV0
 from solders.rpc.errors import SendTransactionPreflightFailureMessage
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
@@ -30,6 +30,7 @@ from harness.clock import Clock
 from harness.receipt import Fault, Receipt, fault_from, read_receipt
 
 COMPUTE_UNITS_LIMIT = 800_000  # the guide's setting for mints and buybacks
+BLOCKHASH_SLOTS = 150  # how long a transaction can land after its blockhash
 _POLL_SECONDS = 0.4
 _POLLS_MAX = 400  # 160 s: longer than any blockhash lives
 _READS_MAX = 20
@@ -68,15 +69,20 @@ def sign(
     signers: Sequence[Keypair],
     *,
     compute_units_limit: int | None = COMPUTE_UNITS_LIMIT,
+    version0: bool = False,
 ) -> tuple[VersionedTransaction, int]:
     """Build and sign a transaction on the latest blockhash; the first signer pays.
 
-    Returns it with the last block height at which it can land.
+    Returns it with the last block height at which it can land. `version0` makes the message one of
+    version 0, without lookup tables, instead of a legacy one.
     """
     latest = client.get_latest_blockhash(Confirmed).value
     budget = [] if compute_units_limit is None else [set_compute_unit_limit(compute_units_limit)]
-    message = Message.new_with_blockhash(
-        [*budget, *instructions], signers[0].pubkey(), latest.blockhash
+    payer, wanted = signers[0].pubkey(), [*budget, *instructions]
+    message = (
+        MessageV0.try_compile(payer, wanted, [], latest.blockhash)
+        if version0
+        else Message.new_with_blockhash(wanted, payer, latest.blockhash)
     )
     return VersionedTransaction(message, list(signers)), latest.last_valid_block_height
 

@@ -18,6 +18,7 @@ from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.signature import Signature
+from solders.transaction import VersionedTransaction
 from sqlalchemy import Engine, create_engine
 
 from harness.address_book import AddressBook
@@ -32,8 +33,10 @@ from harness.ledger.preloaded import program_images
 from harness.ledger.protocol import Ledger
 from harness.ledger.sources import EmbeddedSource, LedgerSource
 from harness.players.api import BackendApi
+from harness.players.nft import Nft
 from harness.players.operator import Operator
-from harness.players.player import Nft, Player
+from harness.players.player import Player
+from harness.players.wallets import PLAIN, Wallet
 from harness.programs.sets import PROGRAMS, ProgramSet
 from harness.receipt import redacted_logs
 from harness.seeds import Seed
@@ -51,6 +54,8 @@ from programs.token_metadata import client as token_metadata
 
 #: The box that the guide's machine sells.
 BOX_ID = "mystery-box"
+
+_TOKEN_AMOUNT = slice(64, 72)  # of an SPL token account
 
 _WELL_KNOWN = {
     "system": "11111111111111111111111111111111",
@@ -94,15 +99,15 @@ class Testbed:
 
     # -- people ---------------------------------------------------------------------------------
 
-    def player(self, lamports: int | None = None) -> Player:
-        """A new player with a funded wallet."""
+    def player(self, lamports: int | None = None, wallet: Wallet = PLAIN) -> Player:
+        """A new player with funds, who uses a wallet of the given habits."""
         name = f"player-{len(self.players) + 1}"
         keypair = self.seed.keypair(name)
         self.book.add(name, keypair.pubkey())
         self.ledger.fund(
             keypair.pubkey(), self.settings.player_lamports if lamports is None else lamports
         )
-        player = Player(self, name, keypair)
+        player = Player(self, name, keypair, wallet)
         self.players.append(player)
         return player
 
@@ -134,7 +139,7 @@ class Testbed:
 
     def rent_of(self, nft: Nft) -> int:
         """Lamports in the three accounts that burning the NFT gives back to its holder."""
-        holder = next(player for player in self.players if self._holds(player, nft))
+        holder = next(player for player in self.players if self.holds(player, nft))
         return sum(
             self.balance_lamports(address)
             for address in (
@@ -144,8 +149,10 @@ class Testbed:
             )
         )
 
-    def _holds(self, player: Player, nft: Nft) -> bool:
-        return self.account_data(associated_token_address(player.pubkey, nft.mint)) is not None
+    def holds(self, player: Player, nft: Nft) -> bool:
+        """Whether the NFT is in the player's wallet."""
+        data = self.account_data(associated_token_address(player.pubkey, nft.mint))
+        return data is not None and int.from_bytes(data[_TOKEN_AMOUNT], "little") == 1
 
     def submit(
         self,
@@ -157,11 +164,37 @@ class Testbed:
         nft: str | None = None,
         compute_units_limit: int | None = COMPUTE_UNITS_LIMIT,
         skip_preflight: bool = False,
+        version0: bool = False,
+        wait_seconds: float = 0,
     ) -> Submission:
-        """Sign, send and settle a transaction; the first signer pays. Written to the journal."""
+        """Sign, send and settle a transaction; the first signer pays. Written to the journal.
+
+        `wait_seconds` pass between signing and sending.
+        """
         transaction, last_height = sign(
-            self.client, instructions, signers, compute_units_limit=compute_units_limit
+            self.client,
+            instructions,
+            signers,
+            compute_units_limit=compute_units_limit,
+            version0=version0,
         )
+        if wait_seconds:
+            self.clock.sleep(wait_seconds)
+        return self.send(
+            actor, action, transaction, last_height, nft=nft, skip_preflight=skip_preflight
+        )
+
+    def send(
+        self,
+        actor: str,
+        action: str,
+        transaction: VersionedTransaction,
+        last_height: int,
+        *,
+        nft: str | None = None,
+        skip_preflight: bool = False,
+    ) -> Submission:
+        """Send and settle a transaction that is signed already. Written to the journal."""
         sent = submit(
             self.client, self.clock, transaction, last_height, skip_preflight=skip_preflight
         )

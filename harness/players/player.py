@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from solana.rpc.commitment import Confirmed
+from solders.compute_budget import set_compute_unit_price
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import to_bytes_versioned
@@ -20,8 +21,12 @@ from solders.transaction import VersionedTransaction
 
 from harness.errors import HarnessError
 from harness.players.api import Quote, Reveal
-from harness.submission import Outcome, Submission
+from harness.players.messages import with_instructions
+from harness.players.nft import Nft
+from harness.players.wallets import PLAIN, Declined, Wallet
+from harness.submission import BLOCKHASH_SLOTS, COMPUTE_UNITS_LIMIT, Outcome, Submission
 from programs.candy_guard import client as candy_guard
+from programs.candy_guard.client import MintAccounts
 from programs.token_metadata import client as token_metadata
 
 if TYPE_CHECKING:
@@ -45,21 +50,19 @@ class BotTaxed(MintFailed):
     """The transaction landed as a success, took the bot tax and minted nothing."""
 
 
-@dataclass(frozen=True)
-class Nft:
-    """A minted NFT. `name` is what journals call it, such as nft-3."""
-
-    mint: Pubkey
-    name: str
+__all__ = ["BotTaxed", "Declined", "MintFailed", "Nft", "Player"]
 
 
 class Player:
     """One person with one wallet in one testbed."""
 
-    def __init__(self, testbed: Testbed, name: str, keypair: Keypair) -> None:
+    def __init__(
+        self, testbed: Testbed, name: str, keypair: Keypair, wallet: Wallet = PLAIN
+    ) -> None:
         self.testbed = testbed
         self.name = name
         self.keypair = keypair
+        self.wallet = wallet
 
     @property
     def pubkey(self) -> Pubkey:
@@ -73,21 +76,36 @@ class Player:
         *,
         before: Sequence[Instruction] = (),
         after: Sequence[Instruction] = (),
+        machine: MintAccounts | None = None,
+        compute_units_limit: int | None = COMPUTE_UNITS_LIMIT,
+        pays_destination: bool = True,
     ) -> Nft:
-        """Mint one mystery box, as the guide's page does.
+        """Mint one mystery box, as the guide's page does, signed by the player's wallet.
 
-        `before` and `after` are instructions that a wallet or a bot puts around the mint.
-        Raises BotTaxed if the transaction landed without an NFT, MintFailed if it did not land.
+        `before` and `after` are instructions that a bot puts around the mint; `machine` are other
+        accounts than the testbed's; without `pays_destination` the account that the payment goes
+        to is forgotten. Raises BotTaxed if the transaction landed without an NFT, MintFailed if it
+        did not land, Declined if the wallet's owner does not sign.
         """
         bed = self.testbed
         number, keypair = bed.next_nft()
         nft = Nft(keypair.pubkey(), f"nft-{number}")
         bed.book.add(nft.name, nft.mint)
         instruction = candy_guard.mint(
-            machine=bed.deployment.machine, payer=self.pubkey, mint=nft.mint
+            machine=machine or bed.deployment.machine, payer=self.pubkey, mint=nft.mint
         )
+        if not pays_destination:
+            accounts = list(instruction.accounts)[: candy_guard.MINT_ACCOUNTS]
+            instruction = Instruction(instruction.program_id, instruction.data, accounts)
         sent = bed.submit(
-            self.name, "mint", [*before, instruction, *after], [self.keypair, keypair], nft=nft.name
+            self.name,
+            "mint",
+            self.wallet.dress([*before, instruction, *after], self.pubkey),
+            [self.keypair, keypair],
+            nft=nft.name,
+            compute_units_limit=compute_units_limit,
+            version0=self.wallet.version0,
+            wait_seconds=self.wallet.thinking_seconds,
         )
         if sent.outcome is not Outcome.LANDED:
             raise MintFailed(sent)
@@ -127,7 +145,18 @@ class Player:
         return VersionedTransaction.from_bytes(base64.b64decode(encoded))
 
     def sign(self, transaction: VersionedTransaction) -> VersionedTransaction:
-        """What a wallet does: put this player's signature in its place, change nothing else."""
+        """What a wallet does: put this player's signature in its place, and what its habits add.
+
+        Raises Declined if the wallet's owner does not sign.
+        """
+        if self.wallet.declines:
+            raise Declined(f"the owner of {self.wallet.name} declined to sign")
+        if self.wallet.thinking_seconds:
+            self.testbed.clock.sleep(self.wallet.thinking_seconds)
+        if self.wallet.changes_signed:
+            transaction = with_instructions(
+                transaction, before=[set_compute_unit_price(self.wallet.priority_fee)]
+            )
         message = transaction.message
         place = list(message.account_keys).index(self.pubkey)
         signatures = list(transaction.signatures)
@@ -144,6 +173,16 @@ class Player:
         bed.record_backend_transaction("buyback", signature, nft.name)
         bed.record_treasury(f"{self.name} sold {nft.name}")
         return signature
+
+    def broadcast(self, nft: Nft, signed: VersionedTransaction) -> Submission:
+        """Send a signed buyback past the backend, as wallets with signAndSend do."""
+        height = self.testbed.client.get_block_height(Confirmed).value
+        sent = self.testbed.send(
+            self.name, "buyback", signed, height + BLOCKHASH_SLOTS, nft=nft.name
+        )
+        if sent.outcome is Outcome.LANDED:
+            self.testbed.record_treasury(f"{self.name} sold {nft.name}")
+        return sent
 
     def sell(self, nft: Nft) -> Signature:
         """Quote, request, sign and confirm: the whole sale. Raises ApiRefusal."""

@@ -31,6 +31,8 @@ PROGRAM_ID = Pubkey.from_string("Guard1JwRhJkVH6XZhzoYxeBVQe872VH6QggF4BWmS9g")
 
 # Bits of the guards that are supported here, from `GuardType`.
 _BOT_TAX, _SOL_PAYMENT, _START_DATE, _END_DATE, _MINT_LIMIT = 0, 1, 3, 7, 9
+#: Accounts of a mint that are not a guard's own.
+MINT_ACCOUNTS = 25
 _ACCOUNT_HEADER_BYTES = 8 + 32 + 1 + 32  # discriminator, base, bump, authority
 
 
