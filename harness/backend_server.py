@@ -9,12 +9,14 @@ from __future__ import annotations
 import io
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
+from typing import Protocol, TextIO
 
 from fastapi import FastAPI
-from pydantic import SecretStr
+from solana.rpc.api import Client
 from solders.keypair import Keypair
 
 from backend.adapters.catalogue import catalogue, seed_catalogue
@@ -22,31 +24,87 @@ from backend.adapters.database import migrate
 from backend.api.app import create_app
 from backend.domain.rarity import GUIDE_ODDS, Randomness, pick
 from backend.settings import Settings
+from harness.backend_process import backend_environment
 from harness.clock import Clock
 from harness.deployment import Deployment
+from harness.faults.mortal_backend import MortalBackend
 from harness.ledger.embedded.server import ServerThread, listen
 from harness.ledger.protocol import Ledger
+from harness.market import Market
+
+_RPC_TIMEOUT_SECONDS = 10.0
+
+
+class Backend(Protocol):
+    """A backend that the testbed runs. `secrets` are what must not stand in its logs."""
+
+    url: str
+    base_url: str
+    secrets: tuple[str, ...]
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def kill(self) -> None:
+        """End it without a goodbye."""
+        ...
+
+    def restart(self, **changes: str) -> None:
+        """Stop it, change settings (the guide's variables in lower case), start it again."""
+        ...
+
+    def tick(self) -> None:
+        """Let its worker make a round."""
+        ...
+
+    def log_text(self) -> str:
+        """All that it has logged so far."""
+        ...
 
 
 class BackendServer:
-    """A running backend. `secrets` are what must not stand in its logs."""
+    """The backend in a thread of this process, with the testbed's clock, generator and ledger."""
 
     def __init__(
         self,
-        app: FastAPI,
-        server: ServerThread,
-        prefix: str,
-        log: io.StringIO,
+        environment: Mapping[str, str],
         secrets: tuple[str, ...],
+        make_app: Callable[[Settings, TextIO], FastAPI],
+        port: int,
     ) -> None:
-        self.app = app
-        self.url = f"http://{server.host}:{server.port}"
-        self.base_url = self.url + prefix
         self.secrets = secrets
-        self._log = log
+        self._values = {name.lower(): value for name, value in environment.items()}
+        self._make_app = make_app
+        self._port = port
+        self._log = io.StringIO()
+        self.start()
+        self.base_url = self.url + self._values["api_prefix"]
+
+    def start(self) -> None:
+        settings = Settings.model_validate(self._values)
+        self.app = self._make_app(settings, self._log)
+        self._server = ServerThread(self.app, listen("127.0.0.1", self._port), "reference backend")
+        self._server.start()
+        self._port = self._server.port  # the same again after a restart
+        self.url = f"http://{self._server.host}:{self._port}"
+
+    def stop(self) -> None:
+        self._server.stop()
+        self.app.state.engine.dispose()
+
+    def kill(self) -> None:
+        raise NotImplementedError("a thread can't be killed; see the setting backend_process")
+
+    def restart(self, **changes: str) -> None:
+        self.stop()
+        self._values.update(changes)
+        self.start()
+
+    def tick(self) -> None:
+        self.app.state.services.worker.tick()
 
     def log_text(self) -> str:
-        """All that the backend has logged so far."""
         return self._log.getvalue()
 
 
@@ -61,52 +119,66 @@ def serve_reference_backend(
     *,
     deployment: Deployment,
     placeholder_uri: str,
-    rate: Decimal,
-    sol_usd: Decimal,
+    market: Market,
     database_url: str,
     authority: Keypair,
     treasury: Keypair,
     ledger: Ledger,
+    rpc_url: str | None = None,
     clock: Clock,
     randomness: random.Random,
     box_id: str,
     rate_limit_requests: int = 0,
     reveal_limit_requests: int = 0,
     port: int = 0,
-) -> Iterator[BackendServer]:
-    """Serve the backend until the context is left. Limits of 0 are off.
+    process_log: Path | None = None,
+    changes: Mapping[str, str] | None = None,
+) -> Iterator[Backend]:
+    """Serve the backend until the context is left.
 
-    Raises UsageError for a busy port.
+    With `process_log` it runs as a process of its own that writes there, else in this process.
+    `rpc_url` is where it finds the ledger, if not directly; `changes` are more of its variables.
+    Limits of 0 are off. Raises UsageError for a busy port, StartError if it does not start.
     """
     treasury_array = json.dumps(list(bytes(treasury)))
-    settings = Settings(
-        node_env="test",
-        api_prefix="/api/v1",
-        database_url=SecretStr(database_url),
-        solana_rpc_url=ledger.rpc_url,
-        buyback_program_id=str(deployment.buyback_program),
-        buyback_config_version=deployment.buyback_config_version,
-        collection_mint=str(deployment.collection_mint),
-        candy_machine_id=str(deployment.candy_machine),
-        admin_wallet_private_key=SecretStr(treasury_array),
-        admin_private_key=SecretStr(str(authority)),
-        box_id=box_id,
-        buyback_rate=rate,
-        sol_price_usd=sol_usd,
-        placeholder_uri=placeholder_uri,
-        rate_limit_max_requests=rate_limit_requests,
-        reveal_limit_max_requests=reveal_limit_requests,
-    )
-    log = io.StringIO()
-    app = create_app(settings, clock=clock, randomness=randomness, rpc=ledger.client(), log=log)
-    server = ServerThread(app, listen("127.0.0.1", port), "reference backend")
-    server.start()
+    terms = market.terms
+    environment = {
+        **backend_environment(
+            deployment=deployment,
+            authority=authority,
+            treasury=treasury,
+            database_url=database_url,
+            rpc_url=rpc_url or ledger.rpc_url,
+            box_id=box_id,
+            placeholder_uri=placeholder_uri,
+        ),
+        "BUYBACK_CONFIG_VERSION": str(deployment.buyback_config_version),
+        "BUYBACK_RATE": str(terms.rate),
+        "SOL_PRICE_USD": str(terms.sol_usd),
+        "RATE_LIMIT_MAX_REQUESTS": str(rate_limit_requests),
+        "REVEAL_LIMIT_MAX_REQUESTS": str(reveal_limit_requests),
+        **(changes or {}),
+    }
+    secrets = (treasury_array, str(treasury), str(authority), database_url)
+    if process_log is not None:
+        process = MortalBackend(environment, process_log, secrets)
+        try:
+            yield process
+        finally:
+            process.stop()
+        return
+    rpc = ledger.client() if rpc_url is None else Client(rpc_url, timeout=_RPC_TIMEOUT_SECONDS)
+
+    def make_app(settings: Settings, log: TextIO) -> FastAPI:
+        return create_app(
+            settings, clock=clock, randomness=randomness, rpc=rpc, price=market, log=log
+        )
+
+    server = BackendServer(environment, secrets, make_app, port)
     try:
-        secrets = (treasury_array, str(treasury), str(authority), database_url)
-        yield BackendServer(app, server, settings.api_prefix, log, secrets)
+        yield server
     finally:
         server.stop()
-        app.state.engine.dispose()
 
 
 def reference_prices() -> dict[str, dict[str, Decimal]]:

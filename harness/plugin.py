@@ -24,6 +24,7 @@ from harness.run.turns import Turn, turns, without_turn
 from harness.seeds import DEFAULT_SEED
 
 if TYPE_CHECKING:
+    from harness.checks import Judgement
     from harness.run.session import RunSession
     from harness.testbed import Testbed
 
@@ -63,6 +64,9 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers", "needs(*capabilities): what the target must offer, see harness/run/target.py"
+    )
+    config.addinivalue_line(
+        "markers", "finds(*judges): what this story breaks; each of these judges must find it"
     )
     config.addinivalue_line(
         "markers", "unjudged: the test breaks the economy on purpose, so that judges must not look"
@@ -233,16 +237,26 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         item.stash[_VERDICT] = _failed(item, f"{type(error).__name__}: {error}", bed)
         bed.judge()
         raise
-    found = [
-        f"{judgement.judge}: {finding}"
-        for judgement in bed.judge()
-        for finding in judgement.findings
-    ]
+    found = _found(item, bed.judge())
     if found:
         item.stash[_VERDICT] = _failed(item, "; ".join(found), bed)
         raise ScenarioFindings("the judges found:\n  " + "\n  ".join(found))
     item.stash[_VERDICT] = {"outcome": "passed", "message": ""}
     return result
+
+
+def _found(item: pytest.Item, judgements: list[Judgement]) -> list[str]:
+    """What judges found that they should not have, or failed to find though it was there."""
+    expected = {str(one) for mark in item.iter_markers("finds") for one in mark.args}
+    found = []
+    for judgement in judgements:
+        if judgement.judge not in expected:
+            found += [f"{judgement.judge}: {finding}" for finding in judgement.findings]
+        elif judgement.passed:
+            found.append(f"{judgement.judge}: found nothing, though this story breaks it")
+    if unknown := expected - {judgement.judge for judgement in judgements}:
+        found.append(f"no judge is called {', '.join(sorted(unknown))}")
+    return found
 
 
 def _failed(item: pytest.Item, message: str, bed: Testbed) -> dict[str, str]:

@@ -47,6 +47,10 @@ class TestbedSettings:
     reveal_limit_requests: int = 0
     #: Overrides `number` of config.json, for scenarios that sell the machine out.
     items_available: int | None = None
+    #: The backend reaches the ledger through a proxy that can lose, refuse and hold calls.
+    rpc_weather: bool = False
+    #: The backend runs as a process of its own, by the machine's clock, and can be killed.
+    backend_process: bool = False
 
     def replace(self, **changes: Any) -> TestbedSettings:
         """A copy with some numbers changed.
@@ -76,6 +80,10 @@ def read_settings(path: Path | None) -> TestbedSettings:
 
 
 def _checked(key: str, value: object, base: TestbedSettings) -> Any:
+    if isinstance(getattr(base, key), bool):
+        if not isinstance(value, bool):
+            raise UsageError(f"testbed settings: {key}: must be true or false, is {value!r}")
+        return value
     if isinstance(getattr(base, key), Decimal):
         try:
             number = Decimal(str(value))

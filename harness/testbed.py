@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 from solana.rpc.api import Client
@@ -22,17 +23,20 @@ from solders.transaction import VersionedTransaction
 from sqlalchemy import Engine, create_engine
 
 from harness.address_book import AddressBook
-from harness.backend_server import BackendServer, serve_reference_backend
+from harness.backend_server import Backend, serve_reference_backend
 from harness.candy_config import CandyConfig
 from harness.checks import JUDGES, Evidence, Judgement, gather
 from harness.checks.evidence import Machine
 from harness.clock import Clock
 from harness.deployment import Deployment, deploy
+from harness.faults.rpc_proxy import RpcProxy
 from harness.journal import Journal
 from harness.ledger.preloaded import program_images
 from harness.ledger.protocol import Ledger
 from harness.ledger.sources import EmbeddedSource, LedgerSource
+from harness.market import Market
 from harness.players.api import BackendApi
+from harness.players.books import Books
 from harness.players.nft import Nft
 from harness.players.operator import Operator
 from harness.players.player import Player
@@ -80,9 +84,12 @@ class Testbed:
     book: AddressBook
     journal: Journal
     deployment: Deployment
-    backend: BackendServer
+    backend: Backend
     api: BackendApi
     engine: Engine
+    market: Market
+    #: Between the backend and the ledger, where a scenario asked for weather.
+    weather: RpcProxy | None
     authority_key: Keypair
     treasury_key: Keypair
     min_treasury_lamports: int
@@ -91,11 +98,13 @@ class Testbed:
     first_slot: int = 0
     players: list[Player] = field(default_factory=list)
     operator: Operator = field(init=False)
+    books: Books = field(init=False)
     _nfts: int = 0
     _recorded: set[Signature] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.operator = Operator(self, self.authority_key, self.treasury_key)
+        self.books = Books(self.engine)
 
     # -- people ---------------------------------------------------------------------------------
 
@@ -115,6 +124,16 @@ class Testbed:
         """Number and key pair of the next NFT to mint."""
         self._nfts += 1
         return self._nfts, self.seed.keypair(f"nft-{self._nfts}")
+
+    def expected_nft(self) -> Nft:
+        """The NFT that the next mint will make, before it is there."""
+        number = self._nfts + 1
+        return Nft(self.seed.keypair(f"nft-{number}").pubkey(), f"nft-{number}")
+
+    def change_rate(self, rate: str) -> None:
+        """Restart the backend with another BUYBACK_RATE."""
+        self.backend.restart(buyback_rate=rate)
+        self.market.move(rate=Decimal(rate))
 
     # -- the ledger -----------------------------------------------------------------------------
 
@@ -265,6 +284,7 @@ class Testbed:
                 bot_tax_lamports=self.config.bot_tax_lamports,
             ),
             engine=self.engine,
+            terms=self.market.history,
             log_text=self.backend.log_text(),
             secrets=self.backend.secrets,
             first_slot=self.first_slot,
@@ -377,12 +397,13 @@ def open_testbed(
         )
         for name in ("candy_machine", "candy_guard", "collection_mint", "buyback_config"):
             book.add(f"the {name.replace('_', ' ')}", getattr(deployment, name))
+        market = Market(clock, settings.sol_usd, settings.buyback_rate)
+        weather = stack.enter_context(RpcProxy(ledger.rpc_url)) if settings.rpc_weather else None
         backend = stack.enter_context(
             serve_reference_backend(
                 deployment=deployment,
                 placeholder_uri=config.hidden.uri,
-                rate=settings.buyback_rate,
-                sol_usd=settings.sol_usd,
+                market=market,
                 database_url=database_url,
                 authority=authority,
                 treasury=treasury,
@@ -393,6 +414,10 @@ def open_testbed(
                 rate_limit_requests=settings.rate_limit_requests,
                 reveal_limit_requests=settings.reveal_limit_requests,
                 port=backend_port,
+                rpc_url=None if weather is None else weather.url,
+                process_log=(
+                    journal_path.with_suffix(".backend.log") if settings.backend_process else None
+                ),
             )
         )
         api = BackendApi(backend.base_url, book, journal)
@@ -412,6 +437,8 @@ def open_testbed(
             backend=backend,
             api=api,
             engine=engine,
+            market=market,
+            weather=weather,
             authority_key=authority,
             treasury_key=treasury,
             min_treasury_lamports=settings.min_treasury_lamports,

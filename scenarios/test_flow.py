@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from harness.players.player import MintFailed
+from harness.players.api import ApiRefusal
+from harness.players.crowd import accepted, at_once, refused
+from harness.players.player import MintFailed, Player
 from harness.settings import TIERS
 from harness.testbed import Testbed
 
-pytestmark = pytest.mark.smoke
 
-
+@pytest.mark.smoke
+@pytest.mark.guide(
+    "testing.full-flow", "testing.treasury-decreases", "testing.really-burnt", "do.audit-buybacks"
+)
 def test_one_life_cycle(testbed: Testbed) -> None:
     """A player mints a box for 0.2 SOL, sees what is in it and sells it back.
 
@@ -31,8 +37,13 @@ def test_one_life_cycle(testbed: Testbed) -> None:
     player.sell(nft)
     fee = 10_000  # two signatures: the player's and the treasury's
     assert player.balance_lamports() == before + quote.lamports + rent - fee
+    treasury = testbed.balance_lamports(testbed.deployment.treasury)
+    assert treasury == treasury_before + 200_000_000 - quote.lamports
+    assert not testbed.exists(nft)
 
 
+@pytest.mark.smoke
+@pytest.mark.guide("testing.many-wallets", "testing.full-flow")
 def test_several_players_sell_or_keep(testbed: Testbed) -> None:
     """Six players open twelve boxes; every other one is sold, the rest are kept.
 
@@ -55,6 +66,88 @@ def test_several_players_sell_or_keep(testbed: Testbed) -> None:
     assert (len(kept), len(sold)) == (6, 6)
 
 
+@pytest.mark.guide("testing.many-wallets", "testing.concurrent-reveals")
+def test_many_wallets_at_once(testbed: Testbed) -> None:
+    """Ten players do the whole thing at the same moment; each is paid what was quoted to them."""
+
+    def whole_life(player: Player) -> int:
+        nft = player.mint()
+        player.reveal(nft)
+        quoted = player.quote(nft).lamports
+        before, rent = player.balance_lamports(), testbed.rent_of(nft)
+        player.sell(nft)
+        return player.balance_lamports() - (before + quoted + rent - 10_000)
+
+    players = [testbed.player() for _ in range(10)]
+    differences = at_once([partial(whole_life, player) for player in players])
+    assert differences == [0] * 10
+
+
+@pytest.mark.needs("virtual clock")
+@pytest.mark.guide("testing.full-flow")
+def test_a_keeper_sells_after_a_year(testbed: Testbed) -> None:
+    """A player keeps a skin for a year, still sees it, and is paid the same when the price is."""
+    player = testbed.player()
+    nft = player.mint()
+    revealed = player.reveal(nft)
+    quoted = player.quote(nft).lamports
+    testbed.clock.sleep(365 * 24 * 3600)
+    assert testbed.metadata(nft).name == revealed.skin_name
+    assert player.quote(nft).lamports == quoted
+    player.sell(nft)
+    assert not testbed.exists(nft)
+
+
+@pytest.mark.guide("testing.many-wallets")
+def test_a_box_given_away_unopened(testbed: Testbed) -> None:
+    """A player gives an unopened box to a friend, who opens it, owns what is in it and sells it."""
+    player, friend = testbed.player(), testbed.player()
+    nft = player.mint()
+    player.give(nft, friend)
+    friend.reveal(nft)
+    with pytest.raises(ApiRefusal) as refusal:
+        player.request_buyback(nft)
+    assert refusal.value.code == "NOT_THE_HOLDER"
+    friend.sell(nft)
+    assert not testbed.exists(nft)
+
+
+@pytest.mark.guide("testing.many-wallets")
+def test_a_skin_sold_on_before_the_buyback(testbed: Testbed) -> None:
+    """A revealed skin changes hands; the new holder sells it back, the old one can't."""
+    player, buyer = testbed.player(), testbed.player()
+    nft = player.mint()
+    player.reveal(nft)
+    player.give(nft, buyer)
+    before, rent = buyer.balance_lamports(), testbed.rent_of(nft)
+    quoted = buyer.quote(nft).lamports
+    with pytest.raises(ApiRefusal) as refusal:
+        player.request_buyback(nft)
+    assert refusal.value.code == "NOT_THE_HOLDER"
+    buyer.sell(nft)
+    assert buyer.balance_lamports() == before + quoted + rent - 10_000
+
+
+@pytest.mark.guide("testing.error-cases", "testing.many-wallets")
+def test_a_skin_sold_on_between_request_and_confirm(testbed: Testbed) -> None:
+    """The player asks for a buyback and gives the skin away before confirming: nothing is paid,
+    and the new holder can sell it once the old quote has died."""
+    player, buyer = testbed.player(), testbed.player()
+    nft = player.mint()
+    player.reveal(nft)
+    signed = player.sign(player.sell_unsigned(nft))
+    player.give(nft, buyer)
+    with pytest.raises(ApiRefusal):
+        player.confirm_buyback(nft, signed)
+    assert testbed.exists(nft)
+    testbed.clock.sleep(120)
+    testbed.backend.tick()
+    buyer.sell(nft)
+    assert not testbed.exists(nft)
+
+
+@pytest.mark.smoke
+@pytest.mark.guide("testing.exhaustion")
 @pytest.mark.testbed(items_available=3)
 def test_the_machine_sells_out(testbed: Testbed) -> None:
     """Three boxes are for sale and three are sold; the fourth buyer gets none and loses no SOL
@@ -67,3 +160,19 @@ def test_the_machine_sells_out(testbed: Testbed) -> None:
     with pytest.raises(MintFailed):
         late.mint()
     assert before - late.balance_lamports() <= testbed.config.bot_tax_lamports + 10_000
+
+
+@pytest.mark.guide("testing.exhaustion")
+@pytest.mark.testbed(items_available=2)
+def test_a_race_for_the_last_box(testbed: Testbed) -> None:
+    """One box is left and eight players reach for it at the same moment: exactly one gets it, no
+    other pays the price."""
+    testbed.player().mint()
+    racers = [testbed.player() for _ in range(8)]
+    before = [racer.balance_lamports() for racer in racers]
+    results = at_once([racer.mint for racer in racers])
+    assert len(accepted(results)) == 1
+    assert len(refused(results)) == 7
+    spent = [was - racer.balance_lamports() for was, racer in zip(before, racers, strict=True)]
+    tax_and_fee = testbed.config.bot_tax_lamports + 10_000
+    assert sum(one > tax_and_fee for one in spent) == 1

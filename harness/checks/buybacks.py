@@ -15,8 +15,10 @@ from harness.candy_config import LAMPORTS_PER_SOL
 from harness.checks.evidence import Evidence
 from harness.checks.judgement import Judgement
 from programs.buyback import client as buyback
+from programs.token_metadata import client as token_metadata
 
 NAME = "burnt, paid and recorded"
+_BURNS = ("Burn NFT", "Burn")  # Token Metadata's instructions, as its log names them
 _SUPPLY = slice(36, 44)  # of an SPL token mint
 
 
@@ -30,7 +32,8 @@ def payout_lamports(price_usd: Decimal, rate: Decimal, sol_usd: Decimal) -> int:
 def judge_buybacks(evidence: Evidence) -> Judgement:
     findings: list[str] = []
     paid = _payments(evidence, findings)
-    burnt = _burnt(evidence)
+    thrown_away = _thrown_away(evidence)
+    burnt = _burnt(evidence) - thrown_away
     recorded = Counter(Pubkey.from_string(row.mint) for row in evidence.buyback_records)
     marked = {
         Pubkey.from_string(row.mint): row for row in evidence.user_skins if row.is_burned_back
@@ -51,6 +54,7 @@ def judge_buybacks(evidence: Evidence) -> Judgement:
         tuple(findings),
         {
             "burnt": len(burnt),
+            "burnt by their holders": len(thrown_away),
             "paid": sum(map(len, paid.values())),
             "recorded": sum(recorded.values()),
             "paid_lamports": sum(amount for all_ in paid.values() for _, amount in all_),
@@ -88,6 +92,18 @@ def _burnt(evidence: Evidence) -> set[Pubkey]:
     }
 
 
+def _thrown_away(evidence: Evidence) -> set[Pubkey]:
+    """NFTs that their holders burnt for nothing, by transactions of their own without the buyback
+    program: gone, and nothing is owed for them."""
+    nfts = set(evidence.book.named("nft-").values())
+    found: set[Pubkey] = set()
+    for receipt in evidence.receipts:
+        burning = any(receipt.ran(token_metadata.PROGRAM_ID, name) for name in _BURNS)
+        if receipt.fault is None and burning and evidence.machine.treasury not in receipt.signers:
+            found |= nfts & set(receipt.accounts)
+    return found
+
+
 def _compare_records(
     evidence: Evidence, paid: dict[Pubkey, list[tuple[str, int]]], findings: list[str]
 ) -> None:
@@ -105,11 +121,14 @@ def _compare_records(
         if row.mint not in skins:
             findings.append(f"{name}: paid for, but not in user_skins")
             continue
-        settings = evidence.settings
         price_usd = skins[row.mint].price_usd
-        right = payout_lamports(price_usd, settings.buyback_rate, settings.sol_usd)
-        if row.paid_lamports != right:
+        right = [
+            payout_lamports(price_usd, terms.rate, terms.sol_usd)
+            for terms in evidence.in_force(row.paid_at)
+        ]
+        if row.paid_lamports not in right:
+            told = " or ".join(str(amount) for amount in dict.fromkeys(right))
             findings.append(
-                f"{name}: paid {row.paid_lamports} lamports, {price_usd} USD at "
-                f"{settings.sol_usd} USD a SOL and rate {settings.buyback_rate} is {right}"
+                f"{name}: paid {row.paid_lamports} lamports, {price_usd} USD at the prices in "
+                f"force when it was quoted is {told}"
             )

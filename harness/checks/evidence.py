@@ -7,6 +7,7 @@ run knows, not by trusting what players or backend say they sent.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from solana.rpc.api import Client
@@ -19,11 +20,13 @@ from harness.address_book import AddressBook
 from harness.candy_config import LAMPORTS_PER_SOL
 from harness.checks.order import in_order
 from harness.errors import HarnessError
+from harness.market import Terms
 from harness.receipt import Receipt, read_receipt
 from harness.settings import TestbedSettings
 
 _PAGE = 1000  # the most that getSignaturesForAddress gives at once
 _PAGES_MAX = 100
+_QUOTE_SECONDS_MAX = 120  # no blockhash, and so no signed quote, lives longer
 _ACCOUNTS_PER_CALL = 100  # the most that getMultipleAccounts takes
 
 
@@ -47,6 +50,7 @@ class BuybackRecord:
     wallet: str
     paid_lamports: int
     signature: str
+    paid_at: datetime
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,24 @@ class Evidence:
     buyback_records: tuple[BuybackRecord, ...]
     log_text: str
     secrets: tuple[str, ...]
+    #: Every SOL price and rate that was in force, oldest first.
+    terms: tuple[Terms, ...] = ()
 
     def name(self, address: Pubkey | str) -> str:
         """The run's name for an address."""
         known = address if isinstance(address, Pubkey) else Pubkey.from_string(address)
         return self.book.name(known)
+
+    def in_force(self, paid_at: datetime) -> list[Terms]:
+        """The terms under which a payment may have been quoted: those of its moment, and those
+        that a quote which still lived then can have had."""
+        earliest = paid_at - timedelta(seconds=_QUOTE_SECONDS_MAX)
+        ends = [later.since for later in self.terms[1:]] + [None]
+        return [
+            terms
+            for terms, end in zip(self.terms, ends, strict=True)
+            if (end is None or end >= earliest) and (terms.since <= paid_at or len(ends) == 1)
+        ]
 
     def account_data(self, addresses: list[Pubkey]) -> dict[Pubkey, bytes | None]:
         """The bytes of many accounts; None for one that does not exist or was closed."""
@@ -112,6 +129,7 @@ def gather(
     log_text: str,
     secrets: tuple[str, ...],
     first_slot: int = 0,
+    terms: tuple[Terms, ...] = (),
 ) -> Evidence:
     """Read ledger and database. `engine` is None where a foreign backend hides its database.
 
@@ -129,6 +147,7 @@ def gather(
         buyback_records=() if engine is None else read_buyback_records(engine),
         log_text=log_text,
         secrets=secrets,
+        terms=terms,
     )
 
 
@@ -178,10 +197,11 @@ def read_user_skins(engine: Engine) -> tuple[UserSkin, ...]:
 def read_buyback_records(engine: Engine) -> tuple[BuybackRecord, ...]:
     """The backend's record of payouts, straight from its table."""
     query = text(
-        "select nft_mint, user_wallet, amount_paid, tx_signature from buyback_records order by id"
+        "select nft_mint, user_wallet, amount_paid, tx_signature, created_at"
+        " from buyback_records order by id"
     )
     with engine.connect() as connection:
         return tuple(
-            BuybackRecord(row[0], row[1], int(row[2] * LAMPORTS_PER_SOL), row[3])
+            BuybackRecord(row[0], row[1], int(row[2] * LAMPORTS_PER_SOL), row[3], row[4])
             for row in connection.execute(query)
         )

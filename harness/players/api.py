@@ -97,13 +97,22 @@ class BackendApi:
         """GET /buyback/status."""
         return self._call(actor, "GET", "/buyback/status", enveloped=True)
 
+    def send(
+        self, actor: str, method: str, route: str, body: object = None, mint: Pubkey | None = None
+    ) -> dict[str, Any]:
+        """Any call with any body, as somebody sends who does not keep to the guide.
+
+        Raises ApiRefusal.
+        """
+        return self._call(actor, method, route, mint, body)
+
     def _call(
         self,
         actor: str,
         method: str,
         route: str,
         mint: Pubkey | None = None,
-        body: dict[str, str] | None = None,
+        body: object = None,
         *,
         enveloped: bool = False,
     ) -> dict[str, Any]:

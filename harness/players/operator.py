@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from solders.instruction import Instruction
 from solders.keypair import Keypair
+from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 
 from harness.errors import HarnessError
+from harness.players.nft import Nft
 from harness.submission import Outcome
 from programs.buyback import client as buyback
+from programs.candy_guard import client as candy_guard
+from programs.token_metadata import client as token_metadata
 
 if TYPE_CHECKING:
     from harness.testbed import Testbed
@@ -62,6 +68,60 @@ class Operator:
             authority=self.authority.pubkey(),
             enabled=enabled,
             version=self.testbed.deployment.buyback_config_version,
+        )
+
+    def fund_treasury(self, lamports: int) -> None:
+        """Put lamports into the treasury."""
+        self.testbed.ledger.fund(self.treasury.pubkey(), lamports)
+        self.testbed.record_treasury("the operator filled the treasury up")
+
+    def open_on(self, date: datetime) -> None:
+        """Let nobody mint before a date."""
+        self._guard("set the start date", start_date=date)
+
+    def limit_mints(self, limit: int) -> None:
+        """At most so many mints for one wallet."""
+        self._guard("limit the mints", mint_limit=candy_guard.MintLimit(1, limit))
+
+    def lift_bot_tax(self) -> None:
+        """Guards that refuse with their own error instead of taking the tax."""
+        self._guard("lift the bot tax", bot_tax=None)
+
+    def allow_instructions_after_mint(self) -> None:
+        """The bot tax without `lastInstruction`."""
+        tax = candy_guard.BotTax(self.testbed.config.bot_tax_lamports, last_instruction=False)
+        self._guard("switch lastInstruction off", bot_tax=tax)
+
+    def hand_over_metadata(self, nft: Nft, to: Pubkey) -> None:
+        """Give the update authority over an NFT's metadata away, as a mistake would."""
+        handing = token_metadata.hand_over(
+            mint=nft.mint, authority=self.authority.pubkey(), new_authority=to
+        )
+        self._send("hand the metadata over", handing)
+
+    def rewrite_metadata(self, nft: Nft, name: str, uri: str) -> None:
+        """Write the metadata by hand, past the backend."""
+        writing = token_metadata.update(
+            mint=nft.mint,
+            authority=self.authority.pubkey(),
+            metadata=self.testbed.metadata(nft),
+            name=name,
+            uri=uri,
+        )
+        self._send("rewrite the metadata", writing)
+
+    def _guard(self, action: str, **changes: Any) -> None:
+        bed = self.testbed
+        machine = bed.deployment.machine
+        guards = dataclasses.replace(machine.guards, **changes)
+        self._send(
+            action,
+            candy_guard.update(
+                guard=machine.guard, authority=self.authority.pubkey(), guards=guards
+            ),
+        )
+        bed.deployment = dataclasses.replace(
+            bed.deployment, machine=dataclasses.replace(machine, guards=guards)
         )
 
     def _send(self, action: str, instruction: Instruction, *keys: Keypair) -> None:

@@ -20,6 +20,7 @@ from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
 from harness.errors import HarnessError
+from harness.players import holdings
 from harness.players.api import Quote, Reveal
 from harness.players.messages import with_instructions
 from harness.players.nft import Nft
@@ -144,6 +145,11 @@ class Player:
         encoded = self.testbed.api.request(self.name, nft.mint, self.pubkey)
         return VersionedTransaction.from_bytes(base64.b64decode(encoded))
 
+    def sell_unsigned(self, nft: Nft) -> VersionedTransaction:
+        """Quote and request, up to where the wallet is asked. Raises ApiRefusal."""
+        self.quote(nft)
+        return self.request_buyback(nft)
+
     def sign(self, transaction: VersionedTransaction) -> VersionedTransaction:
         """What a wallet does: put this player's signature in its place, and what its habits add.
 
@@ -174,6 +180,45 @@ class Player:
         bed.record_treasury(f"{self.name} sold {nft.name}")
         return signature
 
+    def give(self, nft: Nft, to: Player) -> None:
+        """Move the NFT into another player's wallet."""
+        holdings.give(self, nft, to)
+
+    def list_for_sale(self, nft: Nft, market: Player, *, locked: bool = False) -> None:
+        """Let a market place move the NFT; `locked`, it is frozen in this wallet meanwhile."""
+        holdings.delegate(self, nft, market)
+        if locked:
+            holdings.freeze(market, nft, self)
+
+    def burn(self, nft: Nft) -> None:
+        """Burn the NFT for nothing."""
+        holdings.burn(self, nft, self.testbed.deployment.collection_mint)
+
+    def create_foreign_nft(self) -> Nft:
+        """An NFT that came from no machine of ours, dressed up like a mystery box."""
+        bed = self.testbed
+        number, keypair = bed.next_nft()
+        nft = Nft(keypair.pubkey(), f"nft-{number}")
+        bed.book.add(nft.name, nft.mint)
+        creating = token_metadata.create_nft(
+            authority=self.pubkey,
+            owner=self.pubkey,
+            mint=nft.mint,
+            name="Mystery Skin #1",
+            symbol=bed.config.symbol,
+            uri=bed.config.hidden.uri,
+            seller_fee_basis_points=0,
+            rent_lamports=bed.client.get_minimum_balance_for_rent_exemption(
+                token_metadata.MINT_BYTES
+            ).value,
+        )
+        sent = bed.submit(
+            self.name, "create an NFT", creating, [self.keypair, keypair], nft=nft.name
+        )
+        if sent.outcome is not Outcome.LANDED:
+            raise MintFailed(sent)
+        return nft
+
     def broadcast(self, nft: Nft, signed: VersionedTransaction) -> Submission:
         """Send a signed buyback past the backend, as wallets with signAndSend do."""
         height = self.testbed.client.get_block_height(Confirmed).value
@@ -186,8 +231,7 @@ class Player:
 
     def sell(self, nft: Nft) -> Signature:
         """Quote, request, sign and confirm: the whole sale. Raises ApiRefusal."""
-        self.quote(nft)
-        return self.confirm_buyback(nft, self.sign(self.request_buyback(nft)))
+        return self.confirm_buyback(nft, self.sign(self.sell_unsigned(nft)))
 
 
 def _signed_bytes(transaction: VersionedTransaction) -> bytes:

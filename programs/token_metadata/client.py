@@ -282,6 +282,16 @@ def update(
     # UpdateV1: no new authority, this data, sale, mutability, collection, details, uses, rule set
     # and authorisation untouched.
     arguments = bytes([_UPDATE, 0]) + b"\0" + b"\1" + data + bytes(2) + bytes(4) + b"\0"
+    return _update(mint, authority, arguments)
+
+
+def hand_over(*, mint: Pubkey, authority: Pubkey, new_authority: Pubkey) -> Instruction:
+    """Give the update authority to another key, nothing else. Signed by the present one."""
+    arguments = bytes([_UPDATE, 0]) + b"\1" + bytes(new_authority) + bytes(8)
+    return _update(mint, authority, arguments)
+
+
+def _update(mint: Pubkey, authority: Pubkey, arguments: bytes) -> Instruction:
     absent = _readonly(PROGRAM_ID)
     return Instruction(
         PROGRAM_ID,
