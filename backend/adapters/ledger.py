@@ -29,7 +29,6 @@ from solders.transaction_status import (
     InstructionErrorCustom,
     TransactionConfirmationStatus,
     TransactionErrorInstructionError,
-    UiTransactionEncoding,
 )
 
 from backend.adapters.clock import Clock
@@ -135,7 +134,7 @@ class Ledger:
             found = self._ask(
                 self._client.get_transaction,
                 entry.signature,
-                encoding=UiTransactionEncoding.Base64,
+                encoding="base64",
                 commitment=Confirmed,
                 max_supported_transaction_version=0,
             )

@@ -21,13 +21,18 @@ class Books:
         self._engine = engine
 
     def set_price(self, usd: Decimal | str, nft: Nft | None = None) -> None:
-        """What the NFT's skin costs from now on, in US dollars; without one, every skin."""
+        """What every skin costs from now on, in US dollars; or just this NFT's, which gets a
+        template of its own for that."""
         if nft is None:
             self.change("update skin_templates set base_price_usd = :usd", usd=Decimal(usd))
             return
         self.change(
-            "update skin_templates set base_price_usd = :usd where id ="
-            " (select skin_template_id from user_skins where nft_mint_address = :mint)",
+            "with own as (insert into skin_templates"
+            " (weapon, skin_name, condition, rarity, base_price_usd, image_url, weight)"
+            " select weapon, skin_name, condition, rarity, :usd, image_url, 0 from skin_templates"
+            " where id = (select skin_template_id from user_skins where nft_mint_address = :mint)"
+            " returning id) update user_skins set skin_template_id = (select id from own)"
+            " where nft_mint_address = :mint",
             usd=Decimal(usd), mint=str(nft.mint),
         )  # fmt: skip
 
