@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from fastapi import FastAPI
-from solana.rpc.api import Client
 from solders.keypair import Keypair
 
 from backend.adapters.catalogue import catalogue, seed_catalogue
@@ -31,8 +30,6 @@ from harness.faults.mortal_backend import MortalBackend
 from harness.ledger.embedded.server import ServerThread, listen
 from harness.ledger.protocol import Ledger
 from harness.market import Market
-
-_RPC_TIMEOUT_SECONDS = 10.0
 
 
 class Backend(Protocol):
@@ -167,11 +164,13 @@ def serve_reference_backend(
         finally:
             process.stop()
         return
-    rpc = ledger.client() if rpc_url is None else Client(rpc_url, timeout=_RPC_TIMEOUT_SECONDS)
+    # Behind a proxy the backend makes its own client, as production does.
+    rpc = ledger.client() if rpc_url is None else None
 
     def make_app(settings: Settings, log: TextIO) -> FastAPI:
+        price = market if settings.price_sources == ("static",) else None
         return create_app(
-            settings, clock=clock, randomness=randomness, rpc=rpc, price=market, log=log
+            settings, clock=clock, randomness=randomness, rpc=rpc, price=price, log=log
         )
 
     server = BackendServer(environment, secrets, make_app, port)
