@@ -31,6 +31,7 @@ from backend.domain.errors import (
     BuybackDisabled,
     BuybackFailed,
     InsufficientTreasury,
+    LedgerUnavailable,
     MissingSignature,
     NftNotFound,
     NothingToPay,
@@ -307,7 +308,10 @@ class BuybackService:
         if outcome.fate is Fate.LANDED:
             return self._record(quote, quote.user_wallet, str(quote.tx_signature))
         # The user may have sent the message under another signature of theirs.
-        state = self.settle(quote, outcome)
+        try:
+            state = self.settle(quote, outcome)
+        except LedgerUnavailable:
+            raise OutcomeUnknown from None
         if state is QuoteState.PAID:
             stored = self._rows.quote(quote.id)
             assert stored is not None
