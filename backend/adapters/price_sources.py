@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -21,6 +21,8 @@ from backend.settings import Settings
 PYTH_SOL_USD = "ef0d8b6fda2ceba41da15d4095d1da392a0d2f8ed0c6c7bc0f4cfac8c280b56d"
 _TIMEOUT_SECONDS = 5.0
 _ANSWER_BYTES_MAX = 262_144
+#: Whatever reading an answer that is not as expected can raise.
+_UNREADABLE = (ArithmeticError, LookupError, RecursionError, StopIteration, TypeError, ValueError)
 
 
 class SourceFailed(Exception):
@@ -66,7 +68,7 @@ class HttpSource:
             raise SourceFailed(f"answered {error.response.status_code}") from None
         except httpx.HTTPError as error:
             raise SourceFailed(f"did not answer ({type(error).__name__})") from None
-        except (ValueError, LookupError, TypeError, InvalidOperation, OverflowError):
+        except _UNREADABLE:
             raise SourceFailed("answered in an unknown form") from None
         if not (usd.is_finite() and confidence.is_finite() and usd > 0 and confidence >= 0):
             raise SourceFailed("answered no price")

@@ -90,5 +90,6 @@ def _price(written: str | None) -> Decimal | None:
         price = Decimal(written or "")
     except InvalidOperation:
         return None
-    exact = price.is_finite() and price == round(price, 4)
-    return price if exact and 0 <= price < _PRICE_MAX else None
+    if not (price.is_finite() and 0 <= price < _PRICE_MAX):
+        return None
+    return price if price == round(price, 4) else None
