@@ -20,7 +20,7 @@ from harness.ledger.embedded.dispatch import dispatch
 from harness.ledger.embedded.subscriptions import Subscriber
 
 BODY_BYTES_MAX = 1 << 20
-CONNECTIONS_MAX = 1000
+CONNECTIONS_MAX = 2000
 QUEUE_MAX = 10_000
 _START_SECONDS_MAX = 10.0
 _STOP_SECONDS_MAX = 5.0
