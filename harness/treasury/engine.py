@@ -14,7 +14,7 @@ from decimal import Decimal
 import numpy as np
 
 from harness.treasury.kernels import full
-from harness.treasury.kernels.base import play_base
+from harness.treasury.kernels.base import LANES, play_base
 from harness.treasury.model import MICRO, Shortfall
 from harness.treasury.outcomes import Outcomes, kinds_of, tabulate
 from harness.treasury.prices import Gbm
@@ -235,16 +235,23 @@ def _play_base(
         control=np.empty(paths),
         needs=np.empty(paths),
     )
+    mean = (price.drift_year - price.volatility_year**2 / 2) * years
+    deviation = price.volatility_year * math.sqrt(years)
+    # Ten deviations are not drawn in a lifetime; the series is exact to the last bit below 0.25.
+    largest = abs(mean) + (10 + abs(tilt.price)) * deviation
+    unit_lamports = float(rules.rate) * tables.unit_cents * 1e7 / price.sol_usd
     play_base(
-        stream_seed.generate_state(4, np.uint64), paths, steps,
-        float(rules.treasury_lamports), float(rules.treasury_lamports_min),
-        float(scenario.economy.mint_revenue_lamports - rules.reveal_fee_lamports),
-        float(rules.rate) * 1e7, price.sol_usd,
-        (price.drift_year - price.volatility_year**2 / 2) * years,
-        price.volatility_year * math.sqrt(years), antithetic, tilt.price, tilt.cost_per_cent,
-        tables.cumulant, tables.table, tables.starts, tables.masks, tables.shifts, slots,
+        stream_seed.generate_state(4 * LANES, np.uint64).reshape(4, LANES), paths, steps,
+        np.array([
+            rules.treasury_lamports, rules.treasury_lamports_min,
+            scenario.economy.mint_revenue_lamports - rules.reveal_fee_lamports, unit_lamports,
+        ], np.float64),
+        np.array([mean, deviation]), max(0, math.ceil(math.log2(max(largest, 1e-9) / 0.25))),
+        antithetic,
+        np.array([tilt.price, tilt.cost_per_cent * tables.unit_cents, tables.cumulant]),
+        tables.limits, tables.pairs, tables.starts, slots,
         played.balances, played.lows, played.drawdowns, played.pause_step,
-        played.log_weights, played.control, np.empty(paths), played.needs,
+        played.log_weights, played.control, played.needs,
     )  # fmt: skip
     return played
 

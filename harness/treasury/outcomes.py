@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import UsageError
+from harness.treasury.kernels.base import UNIT_BITS
 from harness.treasury.model import Economy
 
-_CENTS_BITS = 40
 _LEFT_OUT = 2.0**-53
-#: Largest table; three of them and the rest of a step fit into a core's nearest cache.
+#: Largest table: together they fit into a core's second cache.
 STATES_MAX = 4096
 _MEAN_MAX = 40.0  # of one Poisson kind; more is split into equal independent parts
 _KINDS_MAX = 4096
@@ -35,12 +35,17 @@ class Kind:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """All tables of a step: see `kernels.base.play_base` for the layout."""
+    """All tables of a step. Table g has rows `starts[g]` to `starts[g + 1]`, a power of two.
 
-    table: np.ndarray
+    The low bits of a word pick a row; if the word is below `limits[row]`, the low half of
+    `pairs[row]` is the outcome, otherwise the high half. An outcome is boxes << UNIT_BITS | units.
+    """
+
+    limits: np.ndarray
+    pairs: np.ndarray
     starts: np.ndarray
-    masks: np.ndarray
-    shifts: np.ndarray
+    #: Prices are multiples of this.
+    unit_cents: int
     #: log of the mean of e^(tilt x cents): 0 without a tilt.
     cumulant: float
 
@@ -73,11 +78,12 @@ def tabulate(kinds: list[Kind], tilt_per_cent: float = 0.0) -> Outcomes:
                 f"demand: a step brings {sum(k.mean for k in kinds):.0f} boxes; make step_seconds "
                 "smaller"
             )
+    unit = math.gcd(*(kind.cents for kind in kinds)) or 1
     groups: list[dict[int, float]] = []
     law: dict[int, float] = {0: 1.0}
     for kind in sorted(parts, key=lambda part: part.mean):
         own = {
-            (count << _CENTS_BITS) + count * kind.cents: share
+            (count << UNIT_BITS) + count * (kind.cents // unit): share
             for count, share in _poisson_law(kind.mean)
         }
         joined = _joined(law, own)
@@ -86,7 +92,7 @@ def tabulate(kinds: list[Kind], tilt_per_cent: float = 0.0) -> Outcomes:
             joined = own
         law = joined
     groups.append(law)
-    return _stack(groups, cumulant)
+    return _stack(groups, unit, cumulant)
 
 
 def _poisson_law(mean: float) -> list[tuple[int, float]]:
@@ -112,27 +118,27 @@ def _joined(one: dict[int, float], other: dict[int, float]) -> dict[int, float]:
     return dict(zip(outcomes[keep].tolist(), summed[keep].tolist(), strict=True))
 
 
-def _stack(groups: list[dict[int, float]], cumulant: float) -> Outcomes:
-    rows, starts, masks, shifts = [], [], [], []
-    start = 0
-    for law in groups:
-        bits = max(1, (len(law) - 1).bit_length())
-        rows.append(_alias(law, bits))
-        starts.append(start)
-        masks.append((1 << bits) - 1)
-        shifts.append(bits)
-        start += 1 << bits
+def _stack(groups: list[dict[int, float]], unit_cents: int, cumulant: float) -> Outcomes:
+    most = sum(max(outcome & ((1 << UNIT_BITS) - 1) for outcome in law) for law in groups)
+    if most >= 1 << UNIT_BITS:
+        raise UsageError(
+            f"prices: a step may have to pay {most * unit_cents / 100:.0f} USD, more than the base "
+            "model can count; make step_seconds smaller"
+        )
+    tables = [_alias(law) for law in groups]
+    sizes = [len(limits) for limits, _ in tables]
     return Outcomes(
-        table=np.concatenate(rows),
-        starts=np.array(starts, np.int64),
-        masks=np.array(masks, np.uint64),
-        shifts=np.array(shifts, np.uint64),
+        limits=np.concatenate([limits for limits, _ in tables]),
+        pairs=np.concatenate([pairs for _, pairs in tables]),
+        starts=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        unit_cents=unit_cents,
         cumulant=cumulant,
     )
 
 
-def _alias(law: dict[int, float], bits: int) -> np.ndarray:
-    """Vose's table of 2^bits rows: threshold of the other 64 - bits bits, own and other outcome."""
+def _alias(law: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Vose's table in 2^n rows: limits and pairs, see `Outcomes`."""
+    bits = max(1, (len(law) - 1).bit_length())
     size = 1 << bits
     outcomes = np.zeros(size, np.uint64)
     outcomes[: len(law)] = np.fromiter(law, np.uint64, len(law))
@@ -149,8 +155,8 @@ def _alias(law: dict[int, float], bits: int) -> np.ndarray:
         scaled[rich] -= 1 - scaled[poor]
         (small if scaled[rich] < 1 else large).append(rich)
     whole = 1 << (64 - bits)
-    table = np.empty((size, 3), np.uint64)
-    table[:, 0] = np.array([min(int(share * whole), whole) for share in keep], np.uint64)
-    table[:, 1] = outcomes
-    table[:, 2] = outcomes[other]
-    return table
+    limits = [min(int(share * whole), whole) << bits for share in keep]
+    return (
+        np.array([min(limit, 2**64 - 1) for limit in limits], np.uint64),
+        outcomes | (outcomes[other] << np.uint64(32)),
+    )

@@ -33,8 +33,7 @@ class Summary:
     drawdown: list[Sketch]
     #: Opening balance and top-ups less the last balance.
     loss: Sketch
-    #: Only where nothing that happens depends on the balance: the most that outflow exceeded
-    #: inflow at any time.
+    #: From the base kernel: the most that outflow exceeded inflow before the path's end.
     need: Sketch
     #: Sum over paths of each of `kernels.full.TOTALS`; zeros from the base kernel.
     totals: np.ndarray

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness.treasury.kernels.compiling import compiled
-from harness.treasury.kernels.stream import binomial, next_word, poisson, uniform
+from harness.treasury.kernels.stream import binomial, poisson, uniform
 
 REFUSE, PAUSE, STOP = 0, 1, 2
 
@@ -368,12 +368,3 @@ def play(
         pause_step[path] = first_pause
         for template in range(templates):
             outstanding[path, template] = held[template].sum()
-
-
-@compiled
-def next_words(state: np.ndarray, count: Any) -> Any:
-    """The next words of a stream, uint64[count]: for tests of the stream."""
-    words = np.empty(count, np.uint64)
-    for index in range(count):
-        words[index] = next_word(state)
-    return words

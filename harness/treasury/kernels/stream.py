@@ -186,3 +186,12 @@ def _binomial_low(state: np.ndarray, number: Any, p: Any) -> Any:
         if math.log(v * alpha / (a / (us * us) + b)) <= bound:
             return count
     return int(number * p)
+
+
+@compiled
+def next_words(state: np.ndarray, count: Any) -> Any:
+    """The next words of a stream, uint64[count]: for tests of the stream."""
+    words = np.empty(count, np.uint64)
+    for index in range(count):
+        words[index] = next_word(state)
+    return words
