@@ -53,9 +53,12 @@ class Played:
     totals: np.ndarray | None = None
     outstanding: np.ndarray | None = None
     log_weights: np.ndarray | None = None
-    #: Sum over steps of 1 / SOL price; the control variate of the base model.
+    #: Sum over all steps of first SOL price / SOL price: the control variate of the base model.
     control: np.ndarray | None = None
     needs: np.ndarray | None = None
+    #: Sums up to the path's end of the price's normals and of the units to pay.
+    travelled: np.ndarray | None = None
+    spent: np.ndarray | None = None
 
 
 def recorded_steps(steps: int) -> np.ndarray:
@@ -234,6 +237,8 @@ def _play_base(
         log_weights=np.empty(paths),
         control=np.empty(paths),
         needs=np.empty(paths),
+        travelled=np.empty(paths),
+        spent=np.empty(paths),
     )
     mean = (price.drift_year - price.volatility_year**2 / 2) * years
     deviation = price.volatility_year * math.sqrt(years)
@@ -251,7 +256,8 @@ def _play_base(
         np.array([tilt.price, tilt.cost_per_cent * tables.unit_cents, tables.cumulant]),
         tables.limits, tables.pairs, tables.starts, slots,
         played.balances, played.lows, played.drawdowns, played.pause_step,
-        played.log_weights, played.control, played.needs,
+        played.log_weights, played.control, played.needs, played.travelled,
+        played.spent,
     )  # fmt: skip
     return played
 

@@ -9,6 +9,7 @@ resolves probabilities to 2^-48 or better.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ from harness.treasury.model import Economy
 
 _LEFT_OUT = 2.0**-53
 #: Largest table: together they fit into a core's second cache.
-STATES_MAX = 4096
+STATES_MAX = 1024
 _MEAN_MAX = 40.0  # of one Poisson kind; more is split into equal independent parts
 _KINDS_MAX = 4096
 
@@ -50,7 +51,9 @@ class Outcomes:
     cumulant: float
 
 
-def kinds_of(economy: Economy, mints_day: float, sold_share: float, step_days: float) -> list[Kind]:
+def kinds_of(
+    economy: Economy, mints_day: float, sold_share: float, step_days: float
+) -> tuple[Kind, ...]:
     """Sold boxes by template, and kept ones. Raises UsageError for prices of part of a cent."""
     mints = mints_day * step_days
     kinds: dict[int, float] = {0: mints * (1 - sold_share)}
@@ -59,10 +62,11 @@ def kinds_of(economy: Economy, mints_day: float, sold_share: float, step_days: f
         if rest:
             raise UsageError(f"price of {template.tier}: the base model needs whole cents")
         kinds[cents] = kinds.get(cents, 0.0) + mints * sold_share * float(template.chance)
-    return [Kind(mean, cents) for cents, mean in kinds.items() if mean > 0]
+    return tuple(Kind(mean, cents) for cents, mean in kinds.items() if mean > 0)
 
 
-def tabulate(kinds: list[Kind], tilt_per_cent: float = 0.0) -> Outcomes:
+@functools.lru_cache(maxsize=64)
+def tabulate(kinds: tuple[Kind, ...], tilt_per_cent: float = 0.0) -> Outcomes:
     """The tables of a step; with a tilt, of the law whose density is e^(tilt x cents) times more.
 
     Raises UsageError if there would be too many tables: take a smaller step.

@@ -103,6 +103,15 @@ class Result:
             return {}
         return dict(zip(TOTALS, (self.summary.totals / self.paths).tolist(), strict=True))
 
+    def paid_usd_box(self) -> float:
+        """Dollars that players are paid per box minted, at the market's SOL price: what the offer
+        is worth to them. From the base kernel, which counts nothing, the mean without refusals."""
+        totals = self.totals()
+        if totals:
+            return totals["paid_microusd"] / 1e6 / max(totals["minted"], 1e-9)
+        economy, behaviour = self.scenario.economy, self.scenario.behaviour
+        return float(self.scenario.rules.rate) * economy.box_usd * behaviour.sold_at_once
+
     def outstanding(self) -> dict[str, float]:
         """Mean items held at the end, by tier."""
         held: dict[str, float] = {}

@@ -31,6 +31,8 @@ class Summary:
     #: A sketch per recorded step.
     balance: list[Sketch]
     drawdown: list[Sketch]
+    #: The lowest balance of each path.
+    low: Sketch
     #: Opening balance and top-ups less the last balance.
     loss: Sketch
     #: From the base kernel: the most that outflow exceeded inflow before the path's end.
@@ -49,6 +51,7 @@ class Summary:
             paused_at=np.zeros(scenario.steps, np.int64),
             balance=[Sketch() for _ in range(recorded)],
             drawdown=[Sketch() for _ in range(recorded)],
+            low=Sketch(),
             loss=Sketch(),
             need=Sketch(),
             totals=np.zeros(len(TOTALS)),
@@ -65,6 +68,7 @@ class Summary:
         for place in range(played.balances.shape[1]):
             self.balance[place].add(played.balances[:, place])
             self.drawdown[place].add(played.drawdowns[:, place])
+        self.low.add(played.lows[:, -1])
         loss = scenario.rules.treasury_lamports - played.balances[:, -1].astype(np.float64)
         if played.totals is not None:
             loss += played.totals[:, TOTALS.index("top_up_lamports")]
@@ -88,7 +92,7 @@ class Summary:
         self.block_rows = np.vstack([self.block_rows, other.block_rows])
 
     def _sketches(self) -> list[Sketch]:
-        return [*self.balance, *self.drawdown, self.loss, self.need]
+        return [*self.balance, *self.drawdown, self.low, self.loss, self.need]
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All of it as arrays without empty bins: small to send and to store."""
@@ -110,12 +114,13 @@ class Summary:
             Sketch.from_sparse(arrays[f"places_{index}"], arrays[f"counts_{index}"])
             for index in range(number)
         ]
-        recorded = (number - 2) // 2
+        recorded = (number - 3) // 2
         return cls(
             paths=int(arrays["paths"]),
             paused_at=arrays["paused_at"],
             balance=sketches[:recorded],
             drawdown=sketches[recorded : 2 * recorded],
+            low=sketches[-3],
             loss=sketches[-2],
             need=sketches[-1],
             totals=arrays["totals"],

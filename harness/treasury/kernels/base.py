@@ -118,6 +118,8 @@ def play_base(
     log_weights: np.ndarray,
     control: np.ndarray,
     needs: np.ndarray,
+    travelled: np.ndarray,
+    spent: np.ndarray,
 ) -> None:
     """Play `paths` paths of `steps` steps.
 
@@ -130,7 +132,8 @@ def play_base(
     Filled: `balances`, `lows`, `drawdowns` float64[paths, recorded]; `pause_step` int64[paths];
     `log_weights` float64[paths], logarithm of the likelihood ratio up to the path's end; `control`
     float64[paths], sum over all steps of first price / price; `needs` float64[paths], the most that
-    outflow exceeded inflow before the end.
+    outflow exceeded inflow before the end; `travelled` and `spent` float64[paths],
+    sums of the normals and of the units to pay up to the path's end.
     """
     opening, minimum, revenue, first_inverse = money[0], money[1], money[2], money[3]
     tilted = tilts[0] != 0.0 or tilts[1] != 0.0
@@ -138,11 +141,12 @@ def play_base(
     normals = np.empty(LANES)
     balance, peak, low, worst = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
     inverse, first, inverses = np.empty(LANES), np.empty(LANES, np.int64), np.empty(LANES)
-    weight = np.empty(LANES)
+    weight, travel, spend = np.empty(LANES), np.empty(LANES), np.empty(LANES)
     for start in range(0, paths, LANES):
         lanes = min(LANES, paths - start)
         balance[:], peak[:], low[:], worst[:] = opening, opening, opening, 0.0
         inverse[:], first[:], inverses[:], weight[:] = first_inverse, steps, 0.0, 0.0
+        travel[:], spend[:] = 0.0, 0.0
         for step in range(steps):
             brought[:] = np.uint64(0)
             for table in range(len(starts) - 1):
@@ -168,6 +172,7 @@ def play_base(
                 after = balance[lane] + boxes * revenue - units * inverse[lane]
                 alive = first[lane] == steps
                 inverses[lane] += inverse[lane]
+                spend[lane] += units if alive else 0.0
                 goes_on = alive & (after >= minimum)
                 first[lane] = step if alive & (after < minimum) else first[lane]
                 held = after if goes_on else balance[lane]
@@ -175,6 +180,7 @@ def play_base(
                 peak[lane] = max(peak[lane], held)
                 worst[lane] = max(worst[lane], peak[lane] - held)
                 low[lane] = min(low[lane], held)
+                travel[lane] += normals[lane] + tilts[0] if goes_on else 0.0
             if tilted:
                 for lane in range(LANES):
                     if first[lane] == steps:
@@ -193,3 +199,5 @@ def play_base(
             log_weights[start + lane] = weight[lane]
             control[start + lane] = inverses[lane] / first_inverse
             needs[start + lane] = opening - low[lane]
+            travelled[start + lane] = travel[lane]
+            spent[start + lane] = spend[lane]

@@ -31,10 +31,12 @@ Knobs = namedtuple(
 #: What is counted over a whole path, in the order of the columns of `totals`.
 TOTALS = (
     "minted", "sold", "refused", "paid_lamports", "top_up_lamports", "fee_lamports",
-    "arbitrage_minted", "arbitrage_paid_lamports", "paused_steps", "value_paid_microusd",
+    "arbitrage_minted", "arbitrage_paid_lamports", "paused_steps", "bought_back_microusd",
+    "paid_microusd",
 )  # fmt: skip
 (
-    MINTED, SOLD, REFUSED, PAID, TOPPED, FEES, ARBITRAGED, ARBITRAGE_PAID, PAUSED, VALUE
+    MINTED, SOLD, REFUSED, PAID, TOPPED, FEES, ARBITRAGED, ARBITRAGE_PAID, PAUSED, VALUE,
+    VALUE_PAID,
 ) = range(len(TOTALS))  # fmt: skip
 
 
@@ -331,6 +333,7 @@ def play(
                     sold_today += now
                     totals[path, PAID] += now * amount
                     totals[path, VALUE] += now * price
+                    totals[path, VALUE_PAID] += np.int64(now * amount * sol[path, step] * 1e-3)
                 # Whoever was not paid still has the skin: those who hold for gain go first.
                 totals[path, SOLD] += paid
                 totals[path, REFUSED] += tried - paid

@@ -95,7 +95,7 @@ def test_tables_hold_the_exact_law() -> None:
 
 
 def test_one_kind_is_poisson_to_the_last_digits() -> None:
-    tables = tabulate([Kind(3.7, 100)])
+    tables = tabulate((Kind(3.7, 100),))
     law = _law_of(tables, 0, int(tables.starts[1]))
     for count in range(20):
         exact = stats.poisson.pmf(count, 3.7)
@@ -103,7 +103,7 @@ def test_one_kind_is_poisson_to_the_last_digits() -> None:
 
 
 def test_a_tilted_law_is_the_law_times_the_tilt() -> None:
-    plain, tilted = tabulate([Kind(2.0, 1000)]), tabulate([Kind(2.0, 1000)], 1e-4)
+    plain, tilted = tabulate((Kind(2.0, 1000),)), tabulate((Kind(2.0, 1000),), 1e-4)
     mine = _law_of(plain, 0, int(plain.starts[1]))
     other = _law_of(tilted, 0, int(tilted.starts[1]))
     for count in range(12):

@@ -1,0 +1,114 @@
+"""A history of prices from a CSV or Parquet file, looked at hard before anything is fitted to it.
+
+Two columns: a time (ISO 8601, or seconds since 1970) and a price in USD. Prices must be above 0,
+times must rise by the same step; gaps and doubles are refused with the line that has them, because
+a fit would swallow both and say nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import UsageError
+
+ROWS_MIN = 30
+ROWS_MAX = 5_000_000
+_BYTES_MAX = 512 * 2**20
+_TIMES = ("time", "timestamp", "date", "at", "day")
+_PRICES = ("price", "close", "price_usd", "sol_usd", "usd")
+
+
+@dataclass(frozen=True)
+class History:
+    """Prices at equal steps: float64[n], USD; `step_days` between two of them."""
+
+    name: str
+    prices: np.ndarray
+    step_days: float
+    first: str
+    last: str
+
+    @property
+    def last_usd(self) -> float:
+        return float(self.prices[-1])
+
+    @property
+    def log_returns(self) -> np.ndarray:
+        return np.diff(np.log(self.prices))
+
+
+def read_history(path: Path) -> History:
+    """Read and check. Raises UsageError with file, row and remedy; StartError without pandas."""
+    try:
+        import pandas as pd
+    except ImportError:
+        from harness.errors import StartError
+
+        raise StartError(
+            "histories need pandas: run `requirements/environment all` (make setup)"
+        ) from None
+    try:
+        size = path.stat().st_size
+        if size > _BYTES_MAX:
+            raise UsageError(f"{path.name}: {size >> 20} MiB; at most {_BYTES_MAX >> 20} are read")
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(f"{path.name}: is not a table: {reason}") from None
+    time_column = _column(path, table.columns, _TIMES, "a time")
+    price_column = _column(path, table.columns, _PRICES, "a price")
+    if not ROWS_MIN <= len(table) <= ROWS_MAX:
+        raise UsageError(f"{path.name}: {len(table)} rows; {ROWS_MIN}..{ROWS_MAX} are needed")
+    prices = pd.to_numeric(table[price_column], errors="coerce").to_numpy(np.float64)
+    bad = np.flatnonzero(~(np.isfinite(prices) & (prices > 0)))
+    if len(bad):
+        raise UsageError(
+            f"{path.name} row {bad[0] + 2}: price {table[price_column].iloc[bad[0]]!r} is not "
+            f"above 0 ({len(bad)} such rows)"
+        )
+    raw = table[time_column]
+    unit = "s" if pd.api.types.is_numeric_dtype(raw) else None
+    times = pd.to_datetime(raw, unit=unit, utc=True, errors="coerce")
+    if times.isna().any():
+        row = int(np.flatnonzero(times.isna().to_numpy())[0])
+        raise UsageError(f"{path.name} row {row + 2}: {raw.iloc[row]!r} is not a time")
+    seconds = times.to_numpy().astype("datetime64[us]").astype(np.int64) / 1e6
+    steps = np.diff(seconds)
+    _check_steps(path, steps, raw)
+    return History(
+        path.name, prices, float(np.median(steps)) / 86_400, str(raw.iloc[0]), str(raw.iloc[-1])
+    )
+
+
+def _check_steps(path: Path, steps: np.ndarray, raw: Any) -> None:
+    usual = float(np.median(steps))
+    for wrong, what in (
+        (steps == 0, "is there twice; keep one of the two"),
+        (steps < 0, "comes after a later one; sort the file"),
+        (steps > 1.5 * max(usual, 1e-9), "comes after a gap; fill it or cut the history there"),
+        (steps < 0.5 * usual, "comes too early; take equal steps"),
+    ):
+        rows = np.flatnonzero(wrong)
+        if len(rows):
+            row = int(rows[0]) + 1
+            value = raw.iloc[row]
+            raise UsageError(
+                f"{path.name} row {row + 2}: time {value} {what} ({len(rows)} such rows; the usual "
+                f"step is {usual:g} s)"
+            )
+
+
+def _column(path: Path, columns: Any, names: tuple[str, ...], what: str) -> str:
+    found = [str(c) for c in columns if str(c).lower() in names]
+    if len(found) != 1:
+        raise UsageError(
+            f"{path.name}: needs one column with {what}, called one of {', '.join(names)}; "
+            f"has {', '.join(map(str, columns))}"
+        )
+    return found[0]
