@@ -8,7 +8,19 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from harness.cli import bench, doctor, ledger, load, odds, programs, run, scenarios, up, validity
+from harness.cli import (
+    bench,
+    doctor,
+    ledger,
+    load,
+    odds,
+    programs,
+    run,
+    scenarios,
+    treasury,
+    up,
+    validity,
+)
 from harness.errors import HarnessError, StartError
 
 app = typer.Typer(
@@ -36,6 +48,7 @@ app.command("load")(load.load)
 app.add_typer(programs.app, name="programs")
 app.command("validity")(validity.validity)
 app.add_typer(odds.app)
+app.add_typer(treasury.app, name="treasury")
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -58,6 +59,8 @@ def simulate(
 ) -> None:
     """Play many paths: ruin, drawdown, value at risk. Writes `runs/<time>/treasury.json`.
 
+    For example:
+
         harness treasury simulate
         harness treasury simulate treasury.toml --paths 1000000 --workers 2 --checkpoint run.npz
     """
@@ -98,6 +101,8 @@ def stress(
 ) -> None:  # fmt: skip
     """Play the nightmares: crashes, oracle faults, a bank run, people who do the arithmetic.
 
+    For example:
+
         harness treasury stress
         harness treasury stress treasury.toml --paths 2000
     """
@@ -132,6 +137,8 @@ def reserve(
     runs: Runs = Path("runs"),
 ) -> None:
     """The opening balance that lasts, the break-even rate and prices, the best rates.
+
+    For example:
 
         harness treasury reserve
         harness treasury reserve treasury.toml --survive 0.999
@@ -190,17 +197,17 @@ def frontier(
 ) -> None:
     """What players get against what the house risks; marks the rules that no other beats.
 
+    For example:
+
         harness treasury frontier
-        harness treasury frontier --vary rules.rate=0.6,0.7,0.8 --vary economy.mint_price_lamports=200000000,250000000
+        harness treasury frontier --vary rules.rate=0.7,0.8 --vary demand.mints_day=20,40
     """
     from harness.treasury.frontier import frontier as search
 
     question = _read(scenario)
     choices = _choices(vary or ["rules.rate=0.5,0.6,0.7,0.75,0.8,0.85,0.9,0.95,1"])
     with _progress("rules") as progress:
-        rows = search(
-            question, choices, paths=paths, seed=seed, workers=workers, progress=progress
-        )
+        rows = search(question, choices, paths=paths, seed=seed, workers=workers, progress=progress)
     table = Table(*choices, "paid a box USD", "ruin", "shortfall 95 % SOL", "efficient")
     for row in rows:
         table.add_row(
@@ -226,6 +233,8 @@ def sensitivity(
     runs: Runs = Path("runs"),
 ) -> None:
     """Which number matters most: Sobol's and PAWN's indices.
+
+    For example:
 
         harness treasury sensitivity
         harness treasury sensitivity --vary rules.rate=0.7,0.9 --vary price.volatility_year=0.4,1.2
@@ -261,6 +270,8 @@ def fit(
 ) -> None:
     """Fit every price law to a history and say how well each does, best by BIC first.
 
+    For example:
+
         harness treasury fit sol-usd.csv
     """
     from harness.treasury.fit import fit_all
@@ -293,6 +304,8 @@ def gate(
 ) -> None:
     """For CI: exits 99 when a risk limit is crossed.
 
+    For example:
+
         harness treasury gate policy.toml
     """
     from harness.treasury.gate import judge, read_policy
@@ -315,6 +328,8 @@ def gate(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema (draft-07) of treasury.toml, for editors.
+
+    For example:
 
         harness treasury schema > treasury.schema.json
     """
@@ -371,7 +386,7 @@ def _plain(row: Any) -> Any:
 
 
 def _number(value: float, form: str) -> str:
-    return "-" if value != value else format(value, form)
+    return "-" if math.isnan(value) else format(value, form)
 
 
 def _share(estimate: Any) -> str:

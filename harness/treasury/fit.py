@@ -19,6 +19,7 @@ from scipy import optimize, special, stats
 
 from harness.errors import UsageError
 from harness.treasury.history import History
+from harness.treasury.kernels.chain import backward, forward
 from harness.treasury.prices import Bootstrap, Garch, Gbm, Heston, Merton, PriceProcess, Regimes
 from harness.treasury.prices.process import DAYS_YEAR
 
@@ -127,8 +128,8 @@ def fit_regimes(history: History) -> Fit:
     for _ in range(_EM_ROUNDS):
         moves = np.array([[stay[0], 1 - stay[0]], [1 - stay[1], stay[1]]])
         density = stats.norm.pdf(returns[:, None], means, deviations) + 1e-300
-        filtered, scales = _forward(density, moves, start)
-        smoothed, pairs = _backward(density, moves, filtered, scales)
+        filtered, scales = forward(density, moves, start)
+        smoothed, pairs = backward(density, moves, filtered, scales)
         reached = float(np.log(scales).sum())
         weight = smoothed.sum(axis=0)
         means = smoothed.T @ returns / weight
@@ -153,33 +154,6 @@ def fit_regimes(history: History) -> Fit:
     ranks = (before * stats.norm.cdf(returns[:, None], means, deviations)).sum(axis=1)
     residuals = stats.norm.ppf(np.clip(ranks, 1e-12, 1 - 1e-12))
     return _fit("regimes", process, 6, reached, residuals, residuals, history)
-
-
-def _forward(
-    density: np.ndarray, moves: np.ndarray, start: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    filtered, scales = np.empty_like(density), np.empty(len(density))
-    before = start
-    for place, row in enumerate(density):
-        joint = before * row
-        scales[place] = joint.sum()
-        filtered[place] = joint / scales[place]
-        before = filtered[place] @ moves
-    return filtered, scales
-
-
-def _backward(
-    density: np.ndarray, moves: np.ndarray, filtered: np.ndarray, scales: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    after, pairs = np.ones(2), np.zeros((2, 2))
-    smoothed = np.empty_like(density)
-    smoothed[-1] = filtered[-1]
-    for place in range(len(density) - 2, -1, -1):
-        ahead = density[place + 1] * after / scales[place + 1]
-        pairs += filtered[place][:, None] * moves * ahead
-        after = moves @ ahead
-        smoothed[place] = filtered[place] * after
-    return smoothed, pairs
 
 
 def fit_heston(history: History) -> Fit:
@@ -213,7 +187,7 @@ def fit_garch(history: History) -> Fit:
     found = arch_model(returns, mean="Constant", vol="GARCH", p=1, q=1, dist="t").fit(
         disp="off", show_warning=False
     )
-    values: dict[str, Any] = found.params.to_dict()
+    values: dict[Any, Any] = found.params.to_dict()
     alpha, beta = float(values["alpha[1]"]), float(values["beta[1]"])
     if alpha + beta >= 1:  # integrated: the closest law that has a variance
         beta = 0.9999 - alpha

@@ -69,16 +69,18 @@ def read_history(path: Path) -> History:
     bad = np.flatnonzero(~(np.isfinite(prices) & (prices > 0)))
     if len(bad):
         raise UsageError(
-            f"{path.name} row {bad[0] + 2}: price {table[price_column].iloc[bad[0]]!r} is not "
+            f"{path.name} row {bad[0] + 2}: price {table[price_column].iloc[bad[0]]} is not "
             f"above 0 ({len(bad)} such rows)"
         )
     raw = table[time_column]
-    unit = "s" if pd.api.types.is_numeric_dtype(raw) else None
-    times = pd.to_datetime(raw, unit=unit, utc=True, errors="coerce")
+    if pd.api.types.is_numeric_dtype(raw):
+        times = pd.to_datetime(raw, unit="s", utc=True, errors="coerce")
+    else:
+        times = pd.to_datetime(raw, utc=True, errors="coerce")
     if times.isna().any():
         row = int(np.flatnonzero(times.isna().to_numpy())[0])
         raise UsageError(f"{path.name} row {row + 2}: {raw.iloc[row]!r} is not a time")
-    seconds = times.to_numpy().astype("datetime64[us]").astype(np.int64) / 1e6
+    seconds = times.dt.tz_localize(None).to_numpy().astype("datetime64[us]").astype(np.int64) / 1e6
     steps = np.diff(seconds)
     _check_steps(path, steps, raw)
     return History(

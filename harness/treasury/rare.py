@@ -73,13 +73,13 @@ def rare_ruin(
         ]
         for sums in in_order(weighted_ruin, pieces, workers=workers):
             totals += sums
-        number, total, squares = totals
+        number, total, squares = totals.tolist()
         mean = total / number
         error = math.sqrt(max(0.0, squares / number - mean**2) / number)
         if total > 0 and error <= relative_error * mean:
             half = float(stats.norm.ppf(0.5 + level / 2)) * error
-            estimate = Estimate(float(mean), max(0.0, mean - half), mean + half, level)
-            return RareRuin(estimate, int(number), tilt, float(mean * (1 - mean) / error**2))
+            estimate = Estimate(mean, max(0.0, mean - half), mean + half, level)
+            return RareRuin(estimate, int(number), tilt, mean * (1 - mean) / error**2)
     raise UsageError(
         f"ruin of this scenario is too rare: {int(totals[0])} tilted paths did not bring the "
         f"relative error below {relative_error:g}"
@@ -97,7 +97,7 @@ def weighted_ruin(scenario: Scenario, seed: int, block: int, paths: int, tilt: T
 def find_tilt(scenario: Scenario, seed: int) -> Tilt:
     """The tilt under which ruin is common, by cross-entropy from level to level.
 
-    Each level plays a pilot under the present tilt, takes the tenth of paths that came closest to
+    Each level plays a pilot under the present tilt, takes the tenth of paths that ended closest to
     ruin, and moves the tilt to what those paths had in common: their mean normal, their mean cost.
     """
     _check(scenario)
@@ -114,7 +114,7 @@ def find_tilt(scenario: Scenario, seed: int) -> Tilt:
         assert played.travelled is not None
         assert played.spent is not None
         ruined = played.pause_step < scenario.steps
-        closest = np.where(ruined, minimum, played.lows[:, -1])
+        closest = np.where(ruined, minimum, played.balances[:, -1])
         bound = max(float(np.quantile(closest, _ELITE)), minimum)
         elite = closest <= bound
         weights = np.exp(played.log_weights[elite] - played.log_weights[elite].max())

@@ -1,0 +1,105 @@
+"""`harness treasury` as a person types it: words, exit codes, files left behind."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.cli.main import main
+
+EXAMPLES = Path(__file__).parents[3] / "harness" / "treasury" / "examples"
+
+
+@pytest.fixture
+def harness(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int]:
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["harness", "treasury", *words])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return left.value.code or 0
+
+    return call
+
+
+def told(folder: Path) -> dict:
+    (file,) = folder.glob("runs/*/treasury.json")
+    return json.loads(file.read_text())
+
+
+def test_simulate(harness, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert harness("simulate", str(EXAMPLES / "guide.toml"), "--paths", "2000") == 0
+    content = told(tmp_path)
+    assert content["paths"] == 2000
+    assert content["kernel"] == "base"
+    assert 0 < content["ruin"]["low"] < content["ruin"]["high"] < 0.3
+    assert "probability of a refused sale" in capsys.readouterr().out
+
+
+def test_interrupted(harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C after the first block: 130, and what is done is kept."""
+    from harness.treasury import workers
+
+    importlib.import_module("harness.treasury.simulate")
+
+    real = workers.in_order
+
+    def cut(work, pieces, **how):
+        answers = real(work, pieces, **how)
+        yield next(answers)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["harness.treasury.simulate"], "in_order", cut)
+    assert harness("simulate", str(EXAMPLES / "guide.toml"), "--paths", "100000") == 130
+    assert told(tmp_path)["interrupted"] is True
+    assert told(tmp_path)["paths"] == 16_384
+
+
+@pytest.mark.parametrize(("limit", "code"), [(0.5, 0), (0.0001, 99)])
+def test_gate(harness, tmp_path: Path, limit: float, code: int) -> None:
+    (tmp_path / "guide.toml").write_text((EXAMPLES / "guide.toml").read_text())
+    (tmp_path / "policy.toml").write_text(
+        f'scenario = "guide.toml"\npaths = 3000\n[limits]\nruin_max = {limit}\n'
+    )
+    assert harness("gate", "policy.toml") == code
+    (finding,) = told(tmp_path)["findings"]
+    assert finding["passed"] is (code == 0)
+    assert finding["compared"] > finding["value"] > 0.0001
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ('scenario = "guide.toml"\n[limits]\n', "names no limit"),
+        ('scenario = "guide.toml"\n[limits]\nruin = 1\n', "ruin: unknown key"),
+        ("[limits]\nruin_max = 1\n", "scenario is missing"),
+        ('scenario = "none.toml"\n[limits]\nruin_max = 1\n', "cannot be read"),
+    ],
+)
+def test_a_policy_that_asks_nothing_sensible(
+    harness, tmp_path: Path, capsys: pytest.CaptureFixture[str], policy: str, words: str
+) -> None:
+    (tmp_path / "guide.toml").write_text("")
+    (tmp_path / "policy.toml").write_text(policy)
+    assert harness("gate", "policy.toml") == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_frontier_fit_and_schema(
+    harness, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guide = str(EXAMPLES / "guide.toml")
+    assert harness("frontier", guide, "--vary", "rules.rate=0.5,0.9", "--paths", "500") == 0
+    assert len(told(tmp_path)["frontier"]) == 2
+    assert harness("schema") == 0
+    assert '"$schema": "http://json-schema.org/draft-07/schema#"' in capsys.readouterr().out
+    assert harness("frontier", guide, "--vary", "rules.rate=a,b") == 2
+    assert harness("simulate", "--paths", "0") == 2
+    assert harness("simulate", "--dask", "tcp://127.0.0.1:9") == 3
