@@ -28,6 +28,12 @@ def test_the_example_scenario_passes(tmp_path: Path) -> None:
     assert "1 passed" in done.stdout
 
 
+def test_the_ledgers_example_runs() -> None:
+    page = (ROOT / "docs" / "ledger.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    exec(compile(example, "docs/ledger.md", "exec"), {})
+
+
 def test_every_judge_is_described() -> None:
     page = (ROOT / "docs" / "scenarios.md").read_text()
     modules = (lamports, mints, reveals, buybacks, secrecy)

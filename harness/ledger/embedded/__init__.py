@@ -13,9 +13,10 @@ from solders.pubkey import Pubkey
 
 from harness.clock import Clock, VirtualClock
 from harness.errors import StartError
-from harness.ledger.embedded.chain import START, Chain
+from harness.ledger.embedded.chain import SLOT_SECONDS, START, Chain
 from harness.ledger.embedded.record import Refused
 from harness.ledger.embedded.rpc_error import describe
+from harness.ledger.embedded.running_clock import RunningClock, Ticker
 from harness.ledger.embedded.server import RpcApplication, ServerThread, listen
 from harness.ledger.protocol import ProgramImage
 
@@ -35,6 +36,9 @@ class EmbeddedLedger:
         self.chain = chain
         self.clock: Clock = chain.clock
         self._server = server
+        self._ticker = None
+        if isinstance(chain.clock, RunningClock):
+            self._ticker = Ticker(SLOT_SECONDS, self._tick)
         self.rpc_url = f"http://{server.host}:{server.port}"
         self.ws_url = f"ws://{server.host}:{server.port}"
 
@@ -77,7 +81,15 @@ class EmbeddedLedger:
         if isinstance(done, Refused):
             raise StartError(f"the embedded faucet refused: {describe(done.error)}")
 
+    def _tick(self) -> None:
+        """Slots that pass without a transaction are told, too."""
+        with self.chain.lock:
+            self.chain.sync()
+            self.chain.tell_slot(self.chain.slot - 1)
+
     def close(self) -> None:
+        if self._ticker is not None:
+            self._ticker.close()
         self._server.stop()
         self.chain.close()
 

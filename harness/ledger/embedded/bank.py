@@ -23,7 +23,7 @@ from solders.transaction_metadata import (
 )
 
 from harness.ledger.embedded.accounts import Accounts, Source
-from harness.ledger.embedded.machine import GENESIS, new_machine
+from harness.ledger.embedded.machine import GENESIS, feature_account, mainnet_features, new_machine
 from programs.addresses import SLOT_HASHES_SYSVAR, SYSTEM, UPGRADEABLE_LOADER
 
 RESIDENT_ACCOUNTS_MAX = 4096
@@ -49,8 +49,12 @@ class Bank:
             account = self._machine.get_account(address)
             if account is not None:
                 self.genesis[address] = account
-                self.accounts.put(address, account)
                 self._resident.add(address)
+        self._built_in = frozenset(self._resident)
+        active = feature_account(self._machine)
+        self.genesis |= dict.fromkeys(sorted(mainnet_features().active, key=str), active)
+        for address, account in self.genesis.items():
+            self.accounts.put(address, account)
 
     # -- accounts -------------------------------------------------------------------------------
 
@@ -131,8 +135,9 @@ class Bank:
         self._machine = new_machine()
         self._resident = {
             address
-            for address, account in self.genesis.items()
-            if self.accounts.get(address) is account or account.owner == _SYSVAR_OWNER
+            for address in self._built_in
+            if self.accounts.get(address) is self.genesis[address]
+            or self.genesis[address].owner == _SYSVAR_OWNER
         }
         if self._clock is not None:
             self._machine.set_clock(self._clock)

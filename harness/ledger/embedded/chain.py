@@ -66,6 +66,7 @@ _TOKEN_ACCOUNT_BYTES = 165
 _MINT_DECIMALS_AT = 44
 
 Listener = Callable[[TransactionRecord], None]
+SlotListener = Callable[[int], None]
 
 
 @lru_cache(maxsize=2048)
@@ -101,6 +102,8 @@ class Chain:
         self._past = Past(lags.finalized_slots)
         self.transactions_seen = 0
         self.listeners: list[Listener] = []
+        self.slot_listeners: list[SlotListener] = []
+        self._told_slot = 0
         self.faucet = Keypair.from_seed(hashlib.sha256(b"embedded ledger: faucet").digest())
         self.slot = 0
         self.airdrops = 0
@@ -346,3 +349,11 @@ class Chain:
             self.sync()
         for listener in self.listeners:
             listener(record)
+        self.tell_slot(record.slot)
+
+    def tell_slot(self, slot: int) -> None:
+        """Tell slot listeners of a slot that is over, unless they know a later one."""
+        if slot > self._told_slot:
+            self._told_slot = slot
+            for listener in self.slot_listeners:
+                listener(slot)

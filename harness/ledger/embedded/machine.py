@@ -41,6 +41,10 @@ _PROGRAM, _PROGRAM_DATA = 2, 3  # states of the upgradeable loader's accounts
 
 TOKEN_2022 = Pubkey.from_string("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
 
+#: The program that owns the accounts which say what features are active.
+FEATURES = Pubkey.from_string("Feature111111111111111111111111111111111111")
+_ACTIVATED_AT_0 = b"\x01" + bytes(8)
+
 #: Wrapped SOL's mint, which every cluster has: no authorities, nine decimals, initialised.
 NATIVE_MINT = Pubkey.from_string("So11111111111111111111111111111111111111112")
 _NATIVE_MINT_DATA = bytes(44) + bytes([9, 1]) + bytes(36)
@@ -92,20 +96,28 @@ class HoldsAccounts(Protocol):
     def minimum_balance_for_rent_exemption(self, data_len: int) -> int: ...
 
 
+def mainnet_features() -> FeatureSet:
+    """Every feature that this LiteSVM knows, but those that mainnet has not activated."""
+    off = {Pubkey.from_string(text) for text in OFF_ON_MAINNET.values()}
+    features = FeatureSet.default()
+    known = FeatureSet.all_enabled().active
+    features.active = {feature: slot for feature, slot in known.items() if feature not in off}
+    features.inactive = off
+    return features
+
+
+def feature_account(machine: HoldsAccounts) -> Account:
+    """What clients read to learn that a feature is active: activated, since slot 0."""
+    rent = machine.minimum_balance_for_rent_exemption(len(_ACTIVATED_AT_0))
+    return Account(rent, _ACTIVATED_AT_0, FEATURES, False, 0)
+
+
 def new_machine() -> LiteSVM:
     """An empty machine with native and SPL programs."""
     keep_freed_memory()
-    off = {Pubkey.from_string(text) for text in OFF_ON_MAINNET.values()}
-    features = FeatureSet.default()
-    features.active = {
-        feature: slot
-        for feature, slot in FeatureSet.all_enabled().active.items()
-        if feature not in off
-    }
-    features.inactive = off
     machine = (
         LiteSVM.default()
-        .with_builtins(features)
+        .with_builtins(mainnet_features())
         .with_lamports(10**18)
         .with_sysvars()
         .with_precompiles()

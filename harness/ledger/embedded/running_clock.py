@@ -6,7 +6,9 @@ and sleeping still takes no time.
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from harness.clock import VirtualClock
@@ -43,3 +45,21 @@ class RunningClock(VirtualClock):
 
     def _ran(self) -> float:
         return 0.0 if self._running_since is None else time.monotonic() - self._running_since
+
+
+class Ticker:
+    """Calls `tick` every so often in a thread of its own, until closed."""
+
+    def __init__(self, seconds: float, tick: Callable[[], None]) -> None:
+        self._seconds, self._tick = seconds, tick
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ledger ticker", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._seconds):
+            self._tick()

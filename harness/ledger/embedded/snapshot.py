@@ -84,7 +84,7 @@ def restore(chain: Chain, path: Path) -> None:
     except (ValueError, KeyError, TypeError, EOFError) as error:
         raise UsageError(
             f"{path} is not a whole snapshot of an embedded ledger ({type(error).__name__}: "
-            f"{error}); take another with --state or surfnet_exportSnapshot"
+            f"{error}); save another with --state"
         ) from None
 
 

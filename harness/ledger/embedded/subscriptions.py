@@ -35,13 +35,15 @@ _ROOT_SLOTS_BEHIND = 32
 
 #: Gives what to tell about a transaction: nothing, one result or several.
 Watch = Callable[[TransactionRecord], list[Any]]
+#: The same about a slot that is over.
+SlotWatch = Callable[[Chain, int], list[Any]]
 
 
 @dataclass
 class Subscription:
     number: int
     kind: str
-    watch: Watch
+    watch: Watch | None  # None: it watches slots
 
     @property
     def notification(self) -> str:
@@ -57,10 +59,12 @@ class Subscriber:
         self._numbers = itertools.count(1)
         self._subscriptions: dict[int, Subscription] = {}
         chain.listeners.append(self._on_record)
+        chain.slot_listeners.append(self._on_slot)
 
     def close(self) -> None:
         self._subscriptions.clear()
         self._chain.listeners.remove(self._on_record)
+        self._chain.slot_listeners.remove(self._on_slot)
 
     def receive(self, body: str) -> None:
         """Answer one message: a subscription, its end, or any ordinary call."""
@@ -73,9 +77,11 @@ class Subscriber:
         kind = method.removesuffix("Subscribe") if isinstance(method, str) else ""
         if isinstance(method, str) and method.endswith("Unsubscribe"):
             self._unsubscribe(request, method.removesuffix("Unsubscribe"))
-        elif kind != method and kind in _WATCHES:
+        elif kind != method and (kind in _WATCHES or kind in _SLOT_WATCHES):
             with self._chain.lock:
                 self._subscribe(request, kind)
+        elif isinstance(method, str) and "id" not in request:
+            pass  # a notification, such as the pings of some clients: nobody waits for an answer
         elif isinstance(request, dict):
             self._send(json.dumps(call(self._chain, request)))
         else:
@@ -98,7 +104,9 @@ class Subscriber:
                 raise wrong("expected a list")
             if len(self._subscriptions) >= SUBSCRIPTIONS_MAX:
                 raise RpcError(INTERNAL_ERROR, f"at most {SUBSCRIPTIONS_MAX} subscriptions")
-            watch = _WATCHES[kind](self._chain, Parameters(values))
+            watch = None
+            if kind in _WATCHES:
+                watch = _WATCHES[kind](self._chain, Parameters(values))
         except RpcError as error:
             self._refuse(request, error)
             return
@@ -113,19 +121,29 @@ class Subscriber:
 
     def _on_record(self, record: TransactionRecord) -> None:
         for subscription in list(self._subscriptions.values()):
-            self._tell(subscription, record)
+            if subscription.watch is not None:
+                self._tell(subscription, record)
+
+    def _on_slot(self, slot: int) -> None:
+        for subscription in list(self._subscriptions.values()):
+            if subscription.watch is None:
+                self._send_all(subscription, _SLOT_WATCHES[subscription.kind](self._chain, slot))
 
     def _tell(self, subscription: Subscription, record: TransactionRecord) -> None:
+        assert subscription.watch is not None
         try:
             results = subscription.watch(record)
         except RpcError:  # such as data that is too long for the encoding asked for
             return
+        self._send_all(subscription, results)
+        if results and subscription.kind == "signature":
+            self._subscriptions.pop(subscription.number, None)
+
+    def _send_all(self, subscription: Subscription, results: list[Any]) -> None:
         for result in results:
             params = {"result": result, "subscription": subscription.number}
             told = {"jsonrpc": "2.0", "method": subscription.notification, "params": params}
             self._send(json.dumps(told))
-            if subscription.kind == "signature":
-                self._subscriptions.pop(subscription.number, None)
 
     def _answer(self, request: dict[str, Any], result: Any) -> None:
         self._send(json.dumps({"jsonrpc": "2.0", "id": request.get("id"), "result": result}))
@@ -230,39 +248,28 @@ def _watch_block(chain: Chain, parameters: Parameters) -> Watch:
     return watch
 
 
-def _watch_slot(_: Chain, __: Parameters) -> Watch:
-    return lambda record: [
-        {
-            "slot": record.slot,
-            "parent": record.slot - 1,
-            "root": max(record.slot - _ROOT_SLOTS_BEHIND, 0),
-        }
+def _slot(_: Chain, slot: int) -> list[Any]:
+    return [{"slot": slot, "parent": slot - 1, "root": max(slot - _ROOT_SLOTS_BEHIND, 0)}]
+
+
+def _slot_updates(chain: Chain, slot: int) -> list[Any]:
+    milliseconds = chain.block_time(slot) * 1000
+    records = chain.history.in_slot(slot)
+    failed = sum(record.error is not None for record in records)
+    stats = {
+        "numTransactionEntries": len(records),
+        "numSuccessfulTransactions": len(records) - failed,
+        "numFailedTransactions": failed,
+        "maxTransactionsPerEntry": min(len(records), 1),
+    }
+    return [
+        {"type": "frozen", "slot": slot, "timestamp": milliseconds, "stats": stats},
+        {"type": "root", "slot": slot, "timestamp": milliseconds},
     ]
 
 
-def _watch_slot_updates(chain: Chain, _: Parameters) -> Watch:
-    def watch(record: TransactionRecord) -> list[Any]:
-        milliseconds = chain.block_time(record.slot) * 1000
-        return [
-            {
-                "type": "frozen",
-                "slot": record.slot,
-                "timestamp": milliseconds,
-                "stats": {
-                    "numTransactionEntries": 1,
-                    "numSuccessfulTransactions": int(record.error is None),
-                    "numFailedTransactions": int(record.error is not None),
-                    "maxTransactionsPerEntry": 1,
-                },
-            },
-            {"type": "root", "slot": record.slot, "timestamp": milliseconds},
-        ]
-
-    return watch
-
-
-def _watch_root(_: Chain, __: Parameters) -> Watch:
-    return lambda record: [max(record.slot - _ROOT_SLOTS_BEHIND, 0)]
+def _root(_: Chain, slot: int) -> list[Any]:
+    return [max(slot - _ROOT_SLOTS_BEHIND, 0)]
 
 
 _WATCHES: dict[str, Callable[[Chain, Parameters], Watch]] = {
@@ -271,7 +278,9 @@ _WATCHES: dict[str, Callable[[Chain, Parameters], Watch]] = {
     "program": _watch_program,
     "logs": _watch_logs,
     "block": _watch_block,
-    "slot": _watch_slot,
-    "slotsUpdates": _watch_slot_updates,
-    "root": _watch_root,
+}
+_SLOT_WATCHES: dict[str, SlotWatch] = {
+    "slot": _slot,
+    "slotsUpdates": _slot_updates,
+    "root": _root,
 }

@@ -16,7 +16,7 @@ from solders.transaction import VersionedTransaction
 
 from harness.clock import VirtualClock
 from harness.ledger.embedded import START, EmbeddedLedger
-from harness.ledger.embedded.machine import add_program
+from harness.ledger.embedded.machine import OFF_ON_MAINNET, add_program
 from harness.ledger.protocol import ProgramImage
 from programs import elf
 
@@ -174,3 +174,13 @@ def test_stack_frames_have_gaps_as_on_a_cluster(ledger: EmbeddedLedger) -> None:
     assert control[-1].endswith("success"), control
     logs = run(past_the_frame + succeed, Keypair.from_seed(b"h" * 32).pubkey())
     assert "Access violation" in logs[-1], logs
+
+
+def test_clients_can_read_which_features_are_active(ledger: EmbeddedLedger) -> None:
+    client = ledger.client()
+    on, off = "7axKe5BTYBDD87ftzWbk5DfzWMGyRvqmWTduuo22Yaqy", OFF_ON_MAINNET["enable_loader_v4"]
+    active = client.get_account_info(Pubkey.from_string(on)).value
+    assert active is not None
+    assert str(active.owner) == "Feature111111111111111111111111111111111111"
+    assert active.data == b"\x01" + bytes(8)
+    assert client.get_account_info(Pubkey.from_string(off)).value is None

@@ -14,8 +14,10 @@ from solders.keypair import Keypair
 from solders.system_program import ID as SYSTEM
 
 from harness.errors import UsageError
-from harness.ledger.embedded import EmbeddedLedger
+from harness.ledger.embedded import START, EmbeddedLedger
+from harness.ledger.embedded.chain import Chain
 from harness.ledger.embedded.dispatch import METHODS
+from harness.ledger.embedded.running_clock import RunningClock
 
 SOMEBODY = Keypair.from_seed(b"s" * 32).pubkey()
 
@@ -126,4 +128,28 @@ def test_subscriptions_tell_of_what_happens(ledger: EmbeddedLedger) -> None:
     assert [one["method"] for one in told] == ["accountNotification", "slotNotification"]
     assert told[0]["params"]["result"]["value"]["lamports"] == 123_456_789
     assert landed["params"]["result"]["value"] == {"err": None}
+    assert ledger.chain.slot_listeners == []
     assert ledger.chain.listeners == [], "nothing is left of a closed connection"
+
+
+def test_a_ping_that_wants_no_answer_gets_none(ledger: EmbeddedLedger) -> None:
+    async def ping() -> Any:
+        async with websockets.connect(ledger.ws_url) as socket:
+            await socket.send(json.dumps({"jsonrpc": "2.0", "method": "ping"}))
+            await socket.send(json.dumps(call("getHealth")))
+            return json.loads(await socket.recv())
+
+    assert asyncio.run(ping())["result"] == "ok"
+
+
+def test_a_running_ledger_tells_of_slots_that_nobody_uses() -> None:
+    async def slots(url: str) -> list[int]:
+        async with websockets.connect(url) as socket:
+            await socket.send(json.dumps(call("slotSubscribe")))
+            await socket.recv()
+            told = [json.loads(await asyncio.wait_for(socket.recv(), 30)) for _ in range(2)]
+            return [one["params"]["result"]["slot"] for one in told]
+
+    with EmbeddedLedger.serve(Chain(RunningClock(START))) as ledger:
+        first, second = asyncio.run(slots(ledger.ws_url))
+        assert second > first
