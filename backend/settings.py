@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
+from backend.domain.boxes import read_boxes
 from backend.production import RULES
 
 PriceSource = Literal["pyth", "coingecko", "kraken", "static"]
@@ -133,6 +134,13 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return tuple(filter(None, (part.strip() for part in value.split(","))))
+
+    @field_validator("boxes")
+    @classmethod
+    def _are_boxes(cls, text: str) -> str:
+        if text:
+            read_boxes(text, "")
+        return text
 
     @field_validator("program_id", "buyback_program_id", "collection_mint", "candy_machine_id")
     @classmethod

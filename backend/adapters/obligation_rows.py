@@ -37,6 +37,11 @@ _PAID = text(
     "update obligations set state = 'paid', settled_at = :now where id = :id and state = 'paying'"
 )
 
+_RESERVED = text(
+    "select coalesce(sum(reserved_lamports), 0) as lamports from treasury_books"
+    " where treasury = :treasury"
+)
+
 
 @dataclass(frozen=True)
 class Obligation:
@@ -77,6 +82,10 @@ class ObligationRows:
                 last_height=last_height, old_signature=owed.tx_signature,
             )
         )  # fmt: skip
+
+    def reserved_lamports(self, treasury: str) -> int:
+        """What open quotes hold back."""
+        return int(self._database.first(_RESERVED, treasury=treasury).lamports)
 
     def paid(self, number: int, now: datetime) -> None:
         self._database.rows(_PAID, id=number, now=now)

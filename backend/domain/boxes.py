@@ -72,7 +72,7 @@ def read_boxes(text: str, placeholder_uri: str) -> Boxes:
             )
             for one in json.loads(text)
         )
-    except (KeyError, TypeError, AttributeError, InvalidOperation) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as error:
         raise ValueError(f"not a list of boxes: {type(error).__name__} {error}") from None
 
 

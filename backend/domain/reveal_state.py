@@ -29,14 +29,6 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-MOVES: dict[State, frozenset[State]] = {
-    State.PENDING: frozenset({State.SUBMITTED}),
-    State.SUBMITTED: frozenset({State.SUBMITTED, State.REVEALED, State.FAILED}),
-    State.REVEALED: frozenset(),
-    State.FAILED: frozenset(),
-}
-
-
 class Shown(StrEnum):
     """What the NFT shows on the ledger, compared with its stored roll."""
 

@@ -18,7 +18,9 @@ _DISCLOSE = text(
 _COMMIT = text(
     "insert into server_seeds (commitment, seed, created_at) values (:commitment, :seed, :now)"
 )
-_CURRENT = text("select commitment from server_seeds where disclosed_at is null")
+_CURRENT = text(
+    "select commitment from server_seeds where disclosed_at is null order by id desc limit 1"
+)
 _PROOF = text(
     "select s.commitment, r.client_seed, r.nonce, r.choices, r.box_id, t.rarity as tier,"
     " t.id as template_id, case when s.disclosed_at is not null then s.seed end as server_seed"
@@ -66,6 +68,11 @@ class Fairness:
             old = connection.execute(_DISCLOSE, {"now": now}).scalar()
             connection.execute(_COMMIT, {"commitment": published, "seed": seed, "now": now})
         return Rotation(published, None if old is None else bytes(old))
+
+    def ensure(self) -> None:
+        """Commit to a seed if there is none in use."""
+        if self.current() is None:
+            self.rotate()
 
     def current(self) -> str | None:
         """The commitment that the next rolls are bound to; None before the first rotation."""

@@ -56,11 +56,12 @@ class Refunds:
 
     def _sign_and_send(self, owed: Obligation) -> None:
         assert owed.wallet is not None
+        reserved = self.rows.reserved_lamports(str(self._treasury.pubkey()))
         config, treasury = self._ledger.accounts([self._config, self._treasury.pubkey()])
         if config is None or treasury is None:
             return
         minimum = buyback.Config.parse(bytes(config.data)).min_treasury_balance
-        if treasury.lamports - owed.amount_lamports < minimum:
+        if treasury.lamports - reserved - owed.amount_lamports < minimum:
             return  # stays due until the treasury is filled up
         pay = transfer(
             TransferParams(

@@ -56,8 +56,11 @@ def build_services(
     )
     buybacks = BuybackService(settings, buyback_rows, ledger, clock, price)
     refunds = Refunds(settings, ObligationRows(database), ledger, clock)
-    worker = Worker(reveals, buybacks, refunds, buyback_rows, ledger, clock)
     fairness = Fairness(database, clock, randomness)
+    worker = Worker(
+        reveals, buybacks, refunds, buyback_rows, ledger, clock,
+        fairness if settings.provably_fair else None,
+    )  # fmt: skip
     return Services(reveals, buybacks, refunds, fairness, worker)
 
 

@@ -19,6 +19,7 @@ from backend.adapters.clock import Clock
 from backend.adapters.ledger import Ledger
 from backend.domain.errors import Refusal
 from backend.service.buyback import BuybackService
+from backend.service.fairness import Fairness
 from backend.service.refunds import Refunds
 from backend.service.reveal import RevealService
 from programs.token_metadata import client as token_metadata
@@ -42,6 +43,7 @@ class Worker:
         rows: BuybackRows,
         ledger: Ledger,
         clock: Clock,
+        fairness: Fairness | None = None,
     ) -> None:
         self._reveals = reveals
         self._buybacks = buybacks
@@ -49,11 +51,14 @@ class Worker:
         self._rows = rows
         self._ledger = ledger
         self._clock = clock
+        self._fairness = fairness
         self._swept = 0
         self._next_sweep: datetime | None = None
 
     def tick(self) -> int:
         """One round; how many jobs there were. Raises a Refusal if database or ledger is away."""
+        if self._fairness is not None:
+            self._fairness.ensure()
         done = self._reveals.retry_due() + self._settle_quotes() + self._refunds.pay_due()
         now = self._clock.now()
         if self._next_sweep is None or now >= self._next_sweep:

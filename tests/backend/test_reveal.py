@@ -24,6 +24,7 @@ from backend.domain.errors import (
     NoTemplate,
     NotTheHolder,
     RevealFailed,
+    RevealInProgress,
     UnknownBox,
 )
 from backend.domain.fairness import Proof, read_choices, repeat_roll
@@ -318,7 +319,12 @@ def test_a_fair_roll_can_be_repeated_by_anybody(testbed: Testbed) -> None:
 
 
 def test_without_a_seed_of_the_players_the_nft_is_the_seed(testbed: Testbed) -> None:
+    """The worker commits to a seed of the server's before the first roll, once."""
     services, nft = services_of(testbed, provably_fair=True), testbed.player().mint()
-    services.fairness.rotate()
+    with pytest.raises(RevealInProgress, match="No server seed"):
+        services.reveals.reveal(nft.mint, testbed.box_id)
+    for _ in range(2):
+        services.worker.tick()
+    assert rows(testbed, "select count(*) from server_seeds") == [(1,)]
     services.reveals.reveal(nft.mint, testbed.box_id)
     assert rows(testbed, "select client_seed from reveals") == [(str(nft.mint),)]

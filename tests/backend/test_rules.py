@@ -37,7 +37,6 @@ from backend.domain.message_rules import LIGHTHOUSE, Agreed, check_message
 from backend.domain.quote import headroom_lamports
 from backend.domain.rarity import GUIDE_ODDS
 from backend.domain.reveal_state import (
-    MOVES,
     TRIES_MAX,
     Shown,
     State,
@@ -124,12 +123,6 @@ def test_nothing_is_signed_again_without_both_proofs(fate: Fate, shown: Shown) -
         assert step is Step.WAIT
 
 
-def test_states_only_go_forward() -> None:
-    assert MOVES.keys() == set(State)
-    assert not MOVES[State.REVEALED] | MOVES[State.FAILED]
-    assert all(State.PENDING not in targets for targets in MOVES.values())
-
-
 def test_pauses_double_up_to_a_limit_and_end() -> None:
     pauses = [wait_seconds(tries) for tries in range(TRIES_MAX)]
     assert pauses[:3] == [2.0, 4.0, 8.0]
@@ -159,7 +152,7 @@ def test_a_box_is_what_its_machine_signed() -> None:
     "text", ["{}", "[]", "[1]", '[{"id": "a"}]', "x", '[{"id": "a", "candy_machine": "b"}]']
 )
 def test_boxes_that_are_none_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"box|String|Base58|Expecting|size"):
+    with pytest.raises(ValueError, match="box"):
         read_boxes(text, "uri")
 
 
