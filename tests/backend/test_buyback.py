@@ -304,6 +304,46 @@ def test_user_first_signs_nothing_that_could_cost_more(testbed: Testbed) -> None
     books_are_closed(testbed, records=1)
 
 
+@pytest.mark.parametrize("order", ["treasury-first", "user-first"])
+def test_no_mangled_transaction_is_more_than_refused(testbed: Testbed, order: str) -> None:
+    """Four hundred times some bytes of the signed transaction are changed, cut or put in: the
+    answer is a refusal, and neither the books nor the ledger change."""
+    player, services = testbed.player(), services_of(testbed, signing_order=order)
+    nft = reveal(testbed, player)
+    whole = ask_and_sign(services, player, nft)
+    signed = bytes(whole)
+    treasury = testbed.deployment.treasury
+    before = rows(testbed, "select * from buyback_quotes"), testbed.balance_lamports(treasury)
+    generator, refused = testbed.seed.generator("mangler"), 0
+    for _ in range(400):
+        data = bytearray(signed)
+        for _ in range(generator.randint(1, 3)):
+            place = generator.randrange(len(data))
+            kind = generator.randrange(4)
+            if kind == 0:
+                del data[place : place + generator.randint(1, 40)]
+            elif kind == 1:
+                data[place:place] = bytes([generator.randrange(256)])
+            else:
+                data[place] = generator.randrange(256)
+        try:
+            mangled = VersionedTransaction.from_bytes(bytes(data))
+        except ValueError:
+            continue  # the API answers INVALID_INPUT
+        # What stands where the treasury will sign does not matter if the user signs first.
+        matters = slice(0, 1) if order == "user-first" else slice(None)
+        if mangled.message == whole.message and (
+            mangled.signatures[matters] == whole.signatures[matters]
+        ):
+            continue
+        with pytest.raises(Refusal):
+            services.buybacks.confirm(nft.mint, player.pubkey, mangled)
+        refused += 1
+    assert refused > 100
+    after = rows(testbed, "select * from buyback_quotes"), testbed.balance_lamports(treasury)
+    assert after == before
+
+
 def test_user_first_has_no_free_option(testbed: Testbed) -> None:
     """Only the user has signed, so a quote is over when it says so, and another wallet that has
     got the NFT need not wait for it."""
