@@ -7,7 +7,8 @@ judges read back which prices ever hung there.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -21,6 +22,8 @@ class Terms:
     since: datetime
     sol_usd: Decimal
     rate: Decimal
+    #: Prices of skins by name, where they are not what the price table says now.
+    skins_usd: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 class Market:
@@ -47,8 +50,14 @@ class Market:
         """US dollars a SOL now; what the reference backend asks."""
         return self.terms.sol_usd
 
-    def move(self, *, sol_usd: Decimal | str | None = None, rate: Decimal | None = None) -> None:
-        """Hang up a new price or rate, in force at once."""
+    def move(
+        self,
+        *,
+        sol_usd: Decimal | str | None = None,
+        rate: Decimal | None = None,
+        skins_usd: Mapping[str, Decimal] | None = None,
+    ) -> None:
+        """Hang up a new price, rate or price table, in force at once."""
         now = self._clock.now()
         with self._lock:
             last = self._history[-1]
@@ -57,5 +66,6 @@ class Market:
                     now,
                     last.sol_usd if sol_usd is None else Decimal(sol_usd),
                     last.rate if rate is None else rate,
+                    last.skins_usd if skins_usd is None else dict(skins_usd),
                 )
             )

@@ -7,6 +7,7 @@ takes everything away again.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -321,11 +322,13 @@ def open_testbed(
     rpc_port: int = 0,
     backend_port: int = 0,
     programs: ProgramSet | None = None,
+    rolls: random.Random | None = None,
 ) -> Iterator[Testbed]:
     """Bring a whole testbed up; take it down on leaving.
 
     `database_url` names an empty, migrated and seeded database of this testbed's own. The ledger
     is an embedded one unless `ledger_source` says otherwise; what it logs goes to `log_folder`.
+    The backend draws from `rolls`, by default a generator of the seed's own.
     Raises StartError if any part will not start.
     """
     with ExitStack() as stack:
@@ -409,7 +412,7 @@ def open_testbed(
                 treasury=treasury,
                 ledger=ledger,
                 clock=clock,
-                randomness=seed.generator("backend"),
+                randomness=rolls or seed.generator("backend"),
                 box_id=BOX_ID,
                 rate_limit_requests=settings.rate_limit_requests,
                 reveal_limit_requests=settings.reveal_limit_requests,

@@ -121,9 +121,12 @@ def _compare_records(
         if row.mint not in skins:
             findings.append(f"{name}: paid for, but not in user_skins")
             continue
-        price_usd = skins[row.mint].price_usd
+        skin = skins[row.mint]
+        price_usd = skin.price_usd
         right = [
-            payout_lamports(price_usd, terms.rate, terms.sol_usd)
+            payout_lamports(
+                terms.skins_usd.get(skin.skin_name, price_usd), terms.rate, terms.sol_usd
+            )
             for terms in evidence.in_force(row.paid_at)
         ]
         if row.paid_lamports not in right:

@@ -42,7 +42,8 @@ class MintFailed(HarnessError):
     def __init__(self, submission: Submission) -> None:
         fault = submission.fault
         super().__init__(
-            f"the mint was {submission.outcome}: {fault.name if fault else 'no reason given'}"
+            f"the mint was {submission.outcome}: "
+            + (f"{fault.name}: {fault.message}" if fault else "no reason given")
         )
         self.submission = submission
 

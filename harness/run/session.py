@@ -6,6 +6,7 @@ was migrated and seeded once. Nothing one scenario does can reach another.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -91,6 +92,7 @@ class RunSession:
         changes: Mapping[str, object] | None = None,
         rpc_port: int = 0,
         backend_port: int = 0,
+        rolls: random.Random | None = None,
     ) -> Iterator[Testbed]:
         """A fresh testbed for one scenario, seeded by a seed (the run's) and the scenario's name.
 
@@ -114,6 +116,7 @@ class RunSession:
                 story=story,
                 rpc_port=rpc_port,
                 backend_port=backend_port,
+                rolls=rolls,
                 programs=self.programs,
             ) as testbed:
                 yield testbed
