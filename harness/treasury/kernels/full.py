@@ -198,7 +198,7 @@ def play(
     held = np.zeros((templates, groups), np.int64)
     wanting = np.zeros((templates, groups), np.int64)
     taped = tape_money.shape[0] > 0
-    flat = market_index.shape[0] == 1
+    flat = market_index.shape[1] == 1  # a single step has the index 1 anyway
     alone = np.ones((2, 1))
     for path in range(paths):
         held[:] = 0
