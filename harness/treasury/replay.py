@@ -157,9 +157,7 @@ class _Stage:
         self._throws = _throws(tape.scenario.economy)
         self._rate_ppm = int(tape.scenario.rules.rate * MICRO)
         self._prices: tuple[int, ...] = ()
-        self._books = Books(
-            tape.scenario.economy, tape.scenario.rules, tape.scenario.step_days
-        )
+        self._books = Books(tape.scenario.economy, tape.scenario.rules, tape.scenario.step_days)
 
     def play(self, progress: Progress) -> Replay:
         start = self._bed.clock.now()
