@@ -100,7 +100,7 @@ class Candy:
         )
 
     def data(self, items: int, *, prefix: str = "Nft #", sequential: bool = False) -> bytes:
-        """Settings of a machine whose items are configuration lines."""
+        """Settings of a machine whose items are configuration lines, drawn or in sequence."""
         settings = text(prefix) + u32(NAME_LETTERS) + text("https://x/") + u32(URI_LETTERS)
         data = u64(items) + text("SYM") + u16(500) + u64(0) + flag(True)
         data += creators((self.authority, False, 100))

@@ -34,7 +34,7 @@ class Flow:
 
 FLOWS = (
     Flow("opcodes", "every instruction number of Token Metadata, bare", opcodes.play),
-    Flow("machine", "config lines, guards and withdrawal, drawn mints", machine.play),
+    Flow("machine", "config lines drawn and in sequence, guards, withdrawal", machine.play),
     Flow("guards-nft", "guards, groups, routes, freezing, token payment", guards.play_nft),
     Flow("guards-pnft", "the same for programmable NFTs", guards.play_pnft),
     Flow(

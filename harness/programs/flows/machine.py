@@ -29,6 +29,7 @@ def play(stage: Stage) -> None:
     stage.step("mint by a stranger", candy.mint(first, payer))
     stage.step("mint", candy.mint(first, owner))
     _guarded(stage, candy)
+    _in_sequence(stage, candy)
     stage.step("unwrap", candy.unwrap())
     hand_over = MACHINE("setAuthority", bytes(payer), candy_machine=candy.machine, authority=owner)
     stage.step("hand over", hand_over)
@@ -57,6 +58,19 @@ def _fill(stage: Stage, candy: Candy) -> None:
     stage.step("mint before all lines are there", candy.mint(stage.key("early"), candy.authority))
     stage.step("further lines", candy.lines(6, lines[6:]))
     stage.step("lines beyond the last", candy.lines(9, lines[:3]))
+
+
+def _in_sequence(stage: Stage, drawn: Candy) -> None:
+    """A second machine of the collection, whose lines are given out in order."""
+    candy = Candy(stage, stage.key("row"), stage.key("base 2"), drawn.collection, drawn.authority)
+    lines = [(f"{number:04}", f"{number:04}.jsn") for number in range(2)]
+    stage.step("in sequence: account", candy.account(len(lines)))
+    data = candy.data(len(lines), prefix="Row #", sequential=True)
+    stage.step("in sequence: initialize", candy.initialize(data))
+    stage.step("in sequence: lines", candy.lines(0, lines))
+    for number in range(len(lines)):
+        mint = candy.mint(stage.key(f"row {number}"), candy.authority)
+        stage.step(f"in sequence: mint {number}", mint)
 
 
 def _guarded(stage: Stage, candy: Candy) -> None:
