@@ -30,6 +30,7 @@ from harness.faults.mortal_backend import MortalBackend
 from harness.ledger.embedded.server import ServerThread, listen
 from harness.ledger.protocol import Ledger
 from harness.market import Market
+from harness.redis.place import RedisPlace
 
 
 class Backend(Protocol):
@@ -130,6 +131,7 @@ def serve_reference_backend(
     port: int = 0,
     process_log: Path | None = None,
     changes: Mapping[str, str] | None = None,
+    redis: RedisPlace | None = None,
 ) -> Iterator[Backend]:
     """Serve the backend until the context is left.
 
@@ -154,9 +156,12 @@ def serve_reference_backend(
         "SOL_PRICE_USD": str(terms.sol_usd),
         "RATE_LIMIT_MAX_REQUESTS": str(rate_limit_requests),
         "REVEAL_LIMIT_MAX_REQUESTS": str(reveal_limit_requests),
+        **({} if redis is None else redis.variables()),
         **(changes or {}),
     }
-    secrets = (treasury_array, str(treasury), str(authority), database_url)
+    secrets: tuple[str, ...] = (treasury_array, str(treasury), str(authority), database_url)
+    if redis is not None:
+        secrets += (redis.password,)
     if process_log is not None:
         process = MortalBackend(environment, process_log, secrets)
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from solders.instruction import Instruction
 from solders.keypair import Keypair
@@ -15,7 +16,6 @@ from solders.pubkey import Pubkey
 
 from harness.candy_config import CandyConfig
 from harness.errors import StartError
-from harness.seeds import Seed
 from harness.submission import Outcome, Submission
 from programs.buyback import client as buyback
 from programs.candy_guard import client as candy_guard
@@ -26,6 +26,19 @@ from programs.token_metadata import client as token_metadata
 #: submit(action, instructions, signers) -> what became of it
 Submit = Callable[[str, Sequence[Instruction], Sequence[Keypair]], Submission]
 RentExemption = Callable[[int], int]
+#: Whether what is at an address has been set up before.
+Done = Callable[[Pubkey], bool]
+
+
+class Keys(Protocol):
+    """Where keys come from: a seed, or a folder."""
+
+    def keypair(self, purpose: str, /) -> Keypair: ...
+
+
+def nothing_done(_: Pubkey) -> bool:
+    """On a fresh ledger."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,7 @@ class Deployment:
 def deploy(
     config: CandyConfig,
     *,
-    seed: Seed,
+    seed: Keys,
     authority: Keypair,
     treasury: Pubkey,
     min_treasury_lamports: int,
@@ -55,10 +68,18 @@ def deploy(
     submit: Submit,
     rent_lamports: RentExemption,
     buyback_config_version: int = buyback.CONFIG_VERSION,
+    done: Done = nothing_done,
 ) -> Deployment:
-    """Set everything up. Raises StartError with the program's last log lines."""
+    """Set everything up. Raises StartError with the program's last log lines.
 
-    def step(action: str, instructions: Sequence[Instruction], *keys: Keypair) -> None:
+    A step whose account is `done` is left out, so that a job can be run again.
+    """
+
+    def step(
+        action: str, account: Pubkey, instructions: Sequence[Instruction], *keys: Keypair
+    ) -> None:
+        if done(account):
+            return
         sent = submit(action, instructions, [authority, *keys])
         if sent.outcome is not Outcome.LANDED:
             reason = sent.fault.message if sent.fault else "no reason given"
@@ -73,6 +94,7 @@ def deploy(
     base = seed.keypair("candy-guard-base")
     step(
         "create the collection",
+        collection.pubkey(),
         token_metadata.create_nft(
             authority=owner,
             owner=owner,
@@ -101,6 +123,7 @@ def deploy(
     )
     step(
         "create the candy machine",
+        machine.pubkey(),
         candy_machine.initialize(
             machine=machine.pubkey(),
             authority=owner,
@@ -118,6 +141,7 @@ def deploy(
     guard = candy_guard.guard_address(base.pubkey())
     step(
         "add the candy guard",
+        guard,
         [
             candy_guard.initialize(base=base.pubkey(), authority=owner, payer=owner, guards=guards),
             candy_guard.wrap(guard=guard, authority=owner, machine=machine.pubkey()),
@@ -126,6 +150,7 @@ def deploy(
     )
     step(
         "initialise the buyback",
+        buyback.config_address(buyback_config_version),
         [
             buyback.initialize(
                 authority=owner,

@@ -46,8 +46,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--ledger", default="embedded", help="embedded, validator or an RPC URL")
     group.addoption("--wallet", type=Path, help="key file that pays on a ledger behind a URL")
     group.addoption("--database", default="embedded", help="embedded, container or a URL")
+    group.addoption("--redis", help="container or a URL; default: the backend counts in memory")
     group.addoption(
         "--programs", default="committed", help="committed, fetched or a folder with ELFs"
+    )
+    group.addoption(
+        "--keep-accounts", action="store_true", help="write down the accounts of each scenario"
     )
     group.addoption(
         "--run-folder", type=Path, help="where journals and logs go (default: temporary)"
@@ -149,6 +153,8 @@ def run_session(
             ledger=config.getoption("--ledger"),
             wallet=config.getoption("--wallet"),
             database=config.getoption("--database"),
+            redis=config.getoption("--redis"),
+            keep_accounts=config.getoption("--keep-accounts"),
         ),
         worker=getattr(config, "workerinput", {}).get("workerid", "main"),
     )

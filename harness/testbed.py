@@ -44,6 +44,7 @@ from harness.players.player import Player
 from harness.players.wallets import PLAIN, Wallet
 from harness.programs.sets import PROGRAMS, ProgramSet
 from harness.receipt import redacted_logs
+from harness.redis.place import RedisPlace
 from harness.seeds import Seed
 from harness.settings import PROMISED_ODDS, TestbedSettings
 from harness.submission import (
@@ -323,6 +324,7 @@ def open_testbed(
     backend_port: int = 0,
     programs: ProgramSet | None = None,
     rolls: random.Random | None = None,
+    redis: RedisPlace | None = None,
 ) -> Iterator[Testbed]:
     """Bring a whole testbed up; take it down on leaving.
 
@@ -354,6 +356,8 @@ def open_testbed(
             book.add(name, Pubkey.from_string(written))
         book.add("authority", authority.pubkey())
         book.add("treasury", treasury.pubkey())
+        if ledger.funder is not None:
+            book.add("faucet", ledger.funder)
         journal = Journal(journal_path, scenario, clock)
         stack.callback(journal.close)
         items = settings.items_available or config.items_available
@@ -421,6 +425,7 @@ def open_testbed(
                 process_log=(
                     journal_path.with_suffix(".backend.log") if settings.backend_process else None
                 ),
+                redis=redis,
             )
         )
         api = BackendApi(backend.base_url, book, journal)

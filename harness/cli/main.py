@@ -14,7 +14,9 @@ from harness.cli import (
     ledger,
     load,
     odds,
+    parity,
     programs,
+    provision,
     run,
     scenarios,
     treasury,
@@ -46,6 +48,8 @@ app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 app.command("load")(load.load)
 app.add_typer(programs.app, name="programs")
+app.command("parity")(parity.parity)
+app.add_typer(provision.app, name="provision")
 app.command("validity")(validity.validity)
 app.add_typer(odds.app)
 app.add_typer(treasury.app, name="treasury")

@@ -35,6 +35,9 @@ def run(
     database: Annotated[
         str, typer.Option(help="embedded, container or a URL of Postgres.")
     ] = "embedded",
+    redis: Annotated[
+        str | None, typer.Option(help="container or a redis:// URL. Default: none.")
+    ] = None,
     runs: Annotated[Path, typer.Option(help="Folder for the results of runs.")] = Path("runs"),
     keyword: Annotated[
         str | None, typer.Option("-k", help="Only scenarios whose name matches, as in pytest.")
@@ -81,6 +84,7 @@ def run(
             ledger=ledger,
             wallet=wallet,
             database=database,
+            redis=redis,
             keyword=keyword,
             exit_first=exit_first,
             workers=workers,

@@ -72,6 +72,12 @@ class Service:
         """The port on `host` behind which the container's port is."""
         return self._ports[inside]
 
+    def bindings(self) -> list[dict[str, str]]:
+        """The engine's word on which addresses and ports of this machine lead here."""
+        wrapped = self._wrapped()
+        wrapped.reload()
+        return [one for bound in wrapped.ports.values() for one in bound or ()]
+
     def wait(self, ready: Callable[[Service], bool]) -> None:
         """Return when `ready`; it may raise OSError for "not yet". Raises StartError."""
         deadline = time.monotonic() + _READY_SECONDS_MAX

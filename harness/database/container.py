@@ -41,6 +41,7 @@ class ContainerPostgres:
                 "POSTGRES_USER": _USER,
                 "POSTGRES_PASSWORD": password,
                 "POSTGRES_DB": _USER,
+                "LANG": "C.UTF-8",
             },
         )
 

@@ -56,6 +56,7 @@ class ClusterLedger:
         self.clock: Clock = clock or SystemClock()
         self._client = self.client()
         self._wallet = wallet
+        self.funder = None if wallet is None else wallet.pubkey()
 
     def client(self) -> Client:
         return Client(self.rpc_url, timeout=_TIMEOUT_SECONDS)

@@ -34,6 +34,11 @@ class Ledger(Protocol):
     ws_url: str
     clock: Clock
 
+    @property
+    def funder(self) -> Pubkey | None:
+        """Who pays for `fund`; None where that is not for us to know."""
+        ...
+
     def client(self) -> Client:
         """An ordinary solana-py client of this ledger."""
         ...

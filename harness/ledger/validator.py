@@ -50,6 +50,7 @@ class ValidatorLedger:
         self.ws_url = f"ws://{service.host}:{service.port(_WEBSOCKET_PORT)}"
         self._client = self.client()
         self._bank = Bank(self._client, clock, bank)
+        self.funder = bank.pubkey()
 
     @classmethod
     def start(
@@ -105,7 +106,7 @@ class ValidatorLedger:
 
 def validator_spec(programs: Iterable[ProgramImage], bank: Pubkey, image: str) -> ServiceSpec:
     """The container: programs and the bank are in its genesis, its ports are its own."""
-    files = {"/genesis/bank.json": _account_json(bank, BANK_LAMPORTS)}
+    files = {"/genesis/bank.json": account_json(bank, BANK_LAMPORTS)}
     arguments = ["--account", str(bank), "/genesis/bank.json"]
     for number, one in enumerate(programs):
         path = f"/genesis/program-{number}.so"
@@ -128,7 +129,7 @@ def validator_spec(programs: Iterable[ProgramImage], bank: Pubkey, image: str) -
     )
 
 
-def _account_json(address: Pubkey, lamports: int) -> bytes:
+def account_json(address: Pubkey, lamports: int) -> bytes:
     """A system account, in the form of `solana account --output json`."""
     account = {
         "lamports": lamports,

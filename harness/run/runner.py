@@ -30,6 +30,7 @@ from harness.errors import (
 from harness.ledger.sources import ledger_source
 from harness.plugin import places
 from harness.programs.sets import COMMITTED, ProgramSet, open_set
+from harness.redis.place import check_redis
 from harness.run.folder import merge_journals, new_run_folder, write_json
 from harness.run.progress import Progress
 from harness.run.selection import collection_arguments, only_our_plugin
@@ -52,11 +53,13 @@ class RunRequest:
     ledger: str = "embedded"
     wallet: Path | None = None
     database: str = "embedded"
+    redis: str | None = None
     keyword: str | None = None
     exit_first: bool = False
     workers: int = 1
     seeds: str | None = None
     repeat: int = 1
+    keep_accounts: bool = False
     pytest_arguments: tuple[str, ...] = ()
 
 
@@ -73,6 +76,7 @@ def play(request: RunRequest) -> tuple[int, Path]:
     programs = open_set(request.programs)
     ledger_source(request.ledger, request.wallet)
     check_database(request.database)
+    check_redis(request.redis)
     started = datetime.now(UTC)
     folder = new_run_folder(request.runs, started)
     progress = Progress()
@@ -97,6 +101,10 @@ def play(request: RunRequest) -> tuple[int, Path]:
         arguments += ["--testbed-settings", str(request.testbed_settings)]
     if request.wallet is not None:
         arguments += ["--wallet", str(request.wallet)]
+    if request.redis is not None:
+        arguments += ["--redis", request.redis]
+    if request.keep_accounts:
+        arguments += ["--keep-accounts"]
     if request.keyword is not None:
         arguments += ["-k", request.keyword]
     if request.exit_first:
@@ -163,6 +171,7 @@ def _facts(
         "exit_code": code,
         "ledger": ledger_source(request.ledger).kind,
         "database": "url" if "://" in request.database else request.database.partition("=")[0],
+        "redis": None if request.redis is None else request.redis.partition(":")[0],
         "backend": "reference",
         "programs": {"choice": programs.choice, "sha256": programs.checksums()},
         "versions": {"python": platform.python_version(), **versions},

@@ -20,8 +20,10 @@ from harness.database.sources import check_database, open_database
 from harness.journal import Journal
 from harness.ledger.embedded import START
 from harness.ledger.sources import ledger_source
+from harness.parity.snapshot import write_accounts
 from harness.programs.sets import COMMITTED, open_set
-from harness.run.folder import journal_path
+from harness.redis.place import RedisPlace, check_redis, open_redis
+from harness.run.folder import journal_path, slug
 from harness.run.target import Target
 from harness.seeds import Seed
 from harness.settings import read_settings
@@ -45,6 +47,10 @@ class RunOptions:
     wallet: Path | None = None
     #: embedded, container or a URL; see `harness.database.sources`.
     database: str = "embedded"
+    #: None, container or a URL; see `harness.redis.place`.
+    redis: str | None = None
+    #: Whether to write down the bytes of all accounts that a scenario touched.
+    keep_accounts: bool = False
 
 
 class RunSession:
@@ -58,6 +64,7 @@ class RunSession:
         self.programs = open_set(options.programs)
         self.ledger_source = ledger_source(options.ledger, options.wallet)
         check_database(options.database)
+        check_redis(options.redis)
         self.target = Target(
             frozenset()
             if self.ledger_source.kind == "embedded"
@@ -65,6 +72,7 @@ class RunSession:
         )
         self._stack = ExitStack()
         self._server: Database | None = None
+        self._redis: RedisPlace | None = None
         self._opened = 0
 
     def close(self) -> None:
@@ -76,6 +84,9 @@ class RunSession:
             log = self.options.folder / "logs" / f"postgres-{self.worker}.log"
             server = open_database(self.options.database, log)
             self._stack.callback(server.close)
+            self._redis = self._stack.enter_context(
+                open_redis(self.options.redis, log.with_name(f"redis-{self.worker}.log"))
+            )
             prepare_database(server.create_database(_TEMPLATE))
             self._server = server
         return self._server
@@ -118,8 +129,12 @@ class RunSession:
                 backend_port=backend_port,
                 rolls=rolls,
                 programs=self.programs,
+                redis=self._redis,
             ) as testbed:
                 yield testbed
+                if self.options.keep_accounts:
+                    name = slug(journal_name or scenario)
+                    write_accounts(testbed, self.options.folder / "accounts" / f"{name}.json")
         finally:
             server.drop_database(database)
 

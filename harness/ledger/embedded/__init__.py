@@ -65,6 +65,10 @@ class EmbeddedLedger:
         server.start()
         return cls(chain, server)
 
+    @property
+    def funder(self) -> Pubkey:
+        return self.chain.faucet.pubkey()
+
     def client(self) -> Client:
         from harness.ledger.embedded.transport import InProcessClient  # httpx: not for a server
 

@@ -1,0 +1,1 @@
+"""Redis for the backend's rate limits: in a container, or one that somebody else runs."""
