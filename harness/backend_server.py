@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from solders.keypair import Keypair
 
 from backend.adapters.catalogue import catalogue, seed_catalogue
-from backend.adapters.database import migrate
+from backend.adapters.database import downgrade, migrate
 from backend.api.app import create_app
 from backend.domain.rarity import GUIDE_ODDS, Randomness, pick
 from backend.settings import Settings
@@ -54,6 +54,10 @@ class Backend(Protocol):
 
     def tick(self) -> None:
         """Let its worker make a round."""
+        ...
+
+    def refresh_price(self) -> None:
+        """Let it ask its price sources, if that is due."""
         ...
 
     def log_text(self) -> str:
@@ -102,6 +106,9 @@ class BackendServer:
     def tick(self) -> None:
         self.app.state.services.worker.tick()
 
+    def refresh_price(self) -> None:
+        self.app.state.price.refresh_if_due()
+
     def log_text(self) -> str:
         return self._log.getvalue()
 
@@ -110,6 +117,12 @@ def prepare_database(url: str) -> None:
     """Tables and catalogue, in an empty database."""
     migrate(url)
     seed_catalogue(url)
+
+
+def remigrate(url: str, revision: str) -> None:
+    """Take the schema back to a revision and up to the newest again, data and all."""
+    downgrade(url, revision)
+    migrate(url)
 
 
 @contextmanager

@@ -8,10 +8,11 @@ takes everything away again.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 from solana.rpc.api import Client
@@ -24,11 +25,12 @@ from solders.transaction import VersionedTransaction
 from sqlalchemy import Engine, create_engine
 
 from harness.address_book import AddressBook
-from harness.backend_server import Backend, serve_reference_backend
+from harness.backend_server import Backend, remigrate, serve_reference_backend
 from harness.candy_config import CandyConfig
 from harness.checks import JUDGES, Evidence, Judgement, gather
 from harness.checks.evidence import Machine
 from harness.clock import Clock
+from harness.database.backup import dump, restore
 from harness.deployment import Deployment, deploy
 from harness.faults.rpc_proxy import RpcProxy
 from harness.journal import Journal
@@ -42,7 +44,7 @@ from harness.players.nft import Nft
 from harness.players.operator import Operator
 from harness.players.player import Player
 from harness.players.wallets import PLAIN, Wallet
-from harness.programs.sets import PROGRAMS, ProgramSet
+from harness.programs.sets import PROGRAMS, ProgramSet, open_set
 from harness.receipt import redacted_logs
 from harness.redis.place import RedisPlace
 from harness.seeds import Seed
@@ -90,6 +92,13 @@ class Testbed:
     api: BackendApi
     engine: Engine
     market: Market
+    #: Serves one more backend over the same database, with other variables (in lower case).
+    another_backend: Callable[..., AbstractContextManager[Backend]]
+    programs: ProgramSet
+    #: With its password: not for journals.
+    database_url: str
+    #: A folder for files of this scenario.
+    scratch: Path
     #: Between the backend and the ledger, where a scenario asked for weather.
     weather: RpcProxy | None
     authority_key: Keypair
@@ -101,12 +110,17 @@ class Testbed:
     players: list[Player] = field(default_factory=list)
     operator: Operator = field(init=False)
     books: Books = field(init=False)
+    #: Every treasury that may pay: more than one while a release is rolled out.
+    treasuries: list[Pubkey] = field(init=False)
+    buyback_programs: list[Pubkey] = field(init=False)
     _nfts: int = 0
     _recorded: set[Signature] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.operator = Operator(self, self.authority_key, self.treasury_key)
         self.books = Books(self.engine)
+        self.treasuries = [self.deployment.treasury]
+        self.buyback_programs = [self.deployment.buyback_program]
 
     # -- people ---------------------------------------------------------------------------------
 
@@ -122,6 +136,10 @@ class Testbed:
         self.players.append(player)
         return player
 
+    def player_again(self, player: Player) -> Player:
+        """The same person at another page: same wallet, same name."""
+        return Player(self, player.name, player.keypair, player.wallet)
+
     def next_nft(self) -> tuple[int, Keypair]:
         """Number and key pair of the next NFT to mint."""
         self._nfts += 1
@@ -131,6 +149,27 @@ class Testbed:
         """The NFT that the next mint will make, before it is there."""
         number = self._nfts + 1
         return Nft(self.seed.keypair(f"nft-{number}").pubkey(), f"nft-{number}")
+
+    def back_up(self) -> Path:
+        """Write the backend's database into a file."""
+        file = self.scratch / f"{self.journal.path.stem}.dump"
+        dump(self.database_url, file)
+        return file
+
+    def restore(self, file: Path) -> None:
+        """Put the backend's database back, with the backend stopped meanwhile."""
+        self.backend.stop()
+        self.engine.dispose()
+        restore(self.database_url, file)
+        file.unlink()
+        self.backend.start()
+
+    def migrate_down_and_up(self, revision: str) -> None:
+        """Take the schema back to a revision and up again, with the backend stopped meanwhile."""
+        self.backend.stop()
+        self.engine.dispose()
+        remigrate(self.database_url, revision)
+        self.backend.start()
 
     def change_rate(self, rate: str) -> None:
         """Restart the backend with another BUYBACK_RATE."""
@@ -282,6 +321,8 @@ class Testbed:
                 collection_mint=self.deployment.collection_mint,
                 destination=self.deployment.destination,
                 treasury=self.deployment.treasury,
+                treasuries=tuple(self.treasuries),
+                buyback_programs=tuple(self.buyback_programs),
                 mint_price_lamports=self.config.mint_price_lamports,
                 bot_tax_lamports=self.config.bot_tax_lamports,
             ),
@@ -406,22 +447,25 @@ def open_testbed(
             book.add(f"the {name.replace('_', ' ')}", getattr(deployment, name))
         market = Market(clock, settings.sol_usd, settings.buyback_rate)
         weather = stack.enter_context(RpcProxy(ledger.rpc_url)) if settings.rpc_weather else None
+        serve = partial(
+            serve_reference_backend,
+            deployment=deployment,
+            placeholder_uri=config.hidden.uri,
+            market=market,
+            database_url=database_url,
+            authority=authority,
+            treasury=treasury,
+            ledger=ledger,
+            clock=clock,
+            box_id=BOX_ID,
+            rate_limit_requests=settings.rate_limit_requests,
+            reveal_limit_requests=settings.reveal_limit_requests,
+            rpc_url=None if weather is None else weather.url,
+        )
         backend = stack.enter_context(
-            serve_reference_backend(
-                deployment=deployment,
-                placeholder_uri=config.hidden.uri,
-                market=market,
-                database_url=database_url,
-                authority=authority,
-                treasury=treasury,
-                ledger=ledger,
-                clock=clock,
+            serve(
                 randomness=rolls or seed.generator("backend"),
-                box_id=BOX_ID,
-                rate_limit_requests=settings.rate_limit_requests,
-                reveal_limit_requests=settings.reveal_limit_requests,
                 port=backend_port,
-                rpc_url=None if weather is None else weather.url,
                 process_log=(
                     journal_path.with_suffix(".backend.log") if settings.backend_process else None
                 ),
@@ -446,6 +490,12 @@ def open_testbed(
             api=api,
             engine=engine,
             market=market,
+            another_backend=lambda **changes: serve(
+                randomness=seed.generator("another backend"), changes=changes
+            ),
+            programs=programs or open_set(),
+            database_url=database_url,
+            scratch=journal_path.parent,
             weather=weather,
             authority_key=authority,
             treasury_key=treasury,

@@ -68,12 +68,17 @@ def _payments(evidence: Evidence, findings: list[str]) -> dict[Pubkey, list[tupl
     for receipt in evidence.receipts:
         if receipt.fault is not None:
             continue
-        for event in buyback.executed(receipt.logs):
+        events = (
+            event
+            for program in evidence.machine.buyback_programs
+            for event in buyback.executed(receipt.logs, program)
+        )
+        for event in events:
             paid.setdefault(event.mint, []).append((str(receipt.signature), event.amount))
             left = -receipt.deltas.get(event.treasury, 0)
-            if evidence.machine.treasury == receipt.signers[0]:
+            if event.treasury == receipt.signers[0]:
                 left -= receipt.fee_lamports
-            if event.treasury != evidence.machine.treasury or left != event.amount:
+            if not evidence.machine.pays(event.treasury) or left != event.amount:
                 findings.append(
                     f"{evidence.name(event.mint)}: the program says it paid {event.amount} "
                     f"lamports, {evidence.name(event.treasury)} lost {left}"
@@ -99,7 +104,8 @@ def _thrown_away(evidence: Evidence) -> set[Pubkey]:
     found: set[Pubkey] = set()
     for receipt in evidence.receipts:
         burning = any(receipt.ran(token_metadata.PROGRAM_ID, name) for name in _BURNS)
-        if receipt.fault is None and burning and evidence.machine.treasury not in receipt.signers:
+        paying = any(evidence.machine.pays(signer) for signer in receipt.signers)
+        if receipt.fault is None and burning and not paying:
             found |= nfts & set(receipt.accounts)
     return found
 

@@ -23,6 +23,7 @@ from harness.errors import HarnessError
 from harness.market import Terms
 from harness.receipt import Receipt, read_receipt
 from harness.settings import TestbedSettings
+from programs.buyback import client as buyback
 
 _PAGE = 1000  # the most that getSignaturesForAddress gives at once
 _PAGES_MAX = 100
@@ -63,6 +64,14 @@ class Machine:
     treasury: Pubkey
     mint_price_lamports: int
     bot_tax_lamports: int
+    #: All that may pay; empty for `treasury` alone.
+    treasuries: tuple[Pubkey, ...] = ()
+    #: Every version of the buyback program that is in use.
+    buyback_programs: tuple[Pubkey, ...] = (buyback.PROGRAM_ID,)
+
+    def pays(self, address: Pubkey) -> bool:
+        """Whether buybacks may be paid from this address."""
+        return address == self.treasury or address in self.treasuries
 
 
 @dataclass(frozen=True)
@@ -136,7 +145,8 @@ def gather(
     What was on the ledger before `first_slot` is none of this run's doing and is left out.
     """
     watched = list(book.named("player-").values()) + list(book.named("nft-").values())
-    watched += [*book.named("authority").values(), machine.candy_machine, machine.treasury]
+    watched += [*book.named("authority").values(), machine.candy_machine]
+    watched += [machine.treasury, *machine.treasuries]
     return Evidence(
         client=client,
         book=book,

@@ -54,6 +54,9 @@ class MortalBackend:
     def tick(self) -> None:
         """Its worker makes its rounds by itself."""
 
+    def refresh_price(self) -> None:
+        """Its price feed asks by itself."""
+
     def log_text(self) -> str:
         """All that it has written, in all its lives."""
         return self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from harness.address_book import AddressBook
@@ -17,6 +18,9 @@ from harness.errors import HarnessError
 from harness.journal import Journal
 
 _TIMEOUT_SECONDS = 60.0
+
+#: The code of a call that nobody answered.
+NO_ANSWER = "NO_ANSWER"
 
 # Fields of an answer that go to the journal: those that repeat from run to run and give no
 # address, signature or transaction away.
@@ -35,6 +39,14 @@ class ApiRefusal(HarnessError):
         self.status = status
         self.code = code
         self.message = message
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What signing in gives."""
+
+    access: str
+    refresh: str
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,8 @@ class BackendApi:
         self._http = httpx.Client(base_url=base_url, timeout=_TIMEOUT_SECONDS, verify=verify)
         self._book = book
         self._journal = journal
+        #: Access and refresh tokens by who signed in.
+        self.tokens: dict[str, Tokens] = {}
 
     def close(self) -> None:
         self._http.close()
@@ -98,13 +112,70 @@ class BackendApi:
         return self._call(actor, "GET", "/buyback/status", enveloped=True)
 
     def send(
-        self, actor: str, method: str, route: str, body: object = None, mint: Pubkey | None = None
+        self,
+        actor: str,
+        method: str,
+        route: str,
+        body: object = None,
+        mint: Pubkey | None = None,
+        headers: dict[str, str] | None = None,
     ) -> dict[str, Any]:
         """Any call with any body, as somebody sends who does not keep to the guide.
 
         Raises ApiRefusal.
         """
-        return self._call(actor, method, route, mint, body)
+        return self._call(actor, method, route, mint, body, headers=headers)
+
+    def sign_in(self, actor: str, keypair: Keypair) -> Tokens:
+        """Ask for a challenge, sign it, keep the tokens for this actor. Raises ApiRefusal."""
+        wallet = str(keypair.pubkey())
+        asked = self._call(actor, "POST", "/auth/challenge", body={"walletAddress": wallet})
+        asked = asked.get("data", asked)
+        signature = str(keypair.sign_message(asked["message"].encode()))
+        body = {"walletAddress": wallet, "nonce": asked["nonce"], "signature": signature}
+        return self._keep(actor, self._call(actor, "POST", "/auth/sign-in", body=body))
+
+    def refresh(self, actor: str, refresh_token: str | None = None) -> Tokens:
+        """New tokens for the newest refresh token, or for one given. Raises ApiRefusal."""
+        token = refresh_token or self.tokens[actor].refresh
+        body = {"refreshToken": token}
+        return self._keep(actor, self._call(actor, "POST", "/auth/refresh", body=body))
+
+    def inventory(self, actor: str, wallet: Pubkey) -> list[dict[str, Any]]:
+        """GET /inventory/{wallet}. Raises ApiRefusal."""
+        answer = self._call(actor, "GET", f"/inventory/{wallet}")
+        data = answer.get("data", answer)
+        return list(data["skins"] if isinstance(data, dict) else data)
+
+    def outside(self, path: str, **headers: str) -> httpx.Response:
+        """GET a path beside the API, such as /metrics, as anybody sees it."""
+        root = str(self._http.base_url.copy_with(path="/")).rstrip("/")
+        return self._http.get(root + path, headers=headers)
+
+    def metrics(self) -> dict[str, float]:
+        """What /metrics says now: each series, labels included, and its value."""
+        found = {}
+        for line in self.outside("/metrics").text.splitlines():
+            if line and not line.startswith("#"):
+                name, _, value = line.rpartition(" ")
+                found[name] = float(value)
+        return found
+
+    def preflight(self, origin: str) -> httpx.Response:
+        """What a browser asks before it lets a page of `origin` call the API."""
+        return self._http.options(
+            "/buyback/request",
+            headers={
+                "origin": origin,
+                "access-control-request-method": "POST",
+                "access-control-request-headers": "content-type",
+            },
+        )
+
+    def _keep(self, actor: str, answer: dict[str, Any]) -> Tokens:
+        data = answer.get("data", answer)
+        self.tokens[actor] = Tokens(data["accessToken"], data["refreshToken"])
+        return self.tokens[actor]
 
     def _call(
         self,
@@ -115,26 +186,55 @@ class BackendApi:
         body: object = None,
         *,
         enveloped: bool = False,
+        headers: dict[str, str] | None = None,
     ) -> dict[str, Any]:
         path = route.replace("{nftMint}", str(mint))
-        answer = self._http.request(method, path, json=body)
+        carried = dict(headers or {})
+        if actor in self.tokens and not route.startswith("/auth/"):
+            carried.setdefault("authorization", f"Bearer {self.tokens[actor].access}")
+        try:
+            answer = self._http.request(method, path, json=body, headers=carried)
+        except httpx.TransportError as gone:
+            self._note(actor, method, route, mint, 0, NO_ANSWER, {})
+            reason = f"the backend did not answer ({type(gone).__name__})"
+            raise ApiRefusal(route, 0, NO_ANSWER, reason) from None
         content = _json_object(answer)
         error = content.get("error") if answer.is_error else None
         code, message = _error_of(error, answer) if answer.is_error else (None, "")
         data = content.get("data", content) if enveloped else content
+        told = {key: self._told(data[key]) for key in _JOURNALED if key in data}
+        self._note(actor, method, route, mint, answer.status_code, code, told)
+        if code is not None:
+            raise ApiRefusal(route, answer.status_code, code, self._book.redact(message))
+        return data
+
+    def _told(self, value: object) -> object:
+        """A value for the journal: names for addresses, and floats as text, since it holds no
+        binary fractions."""
+        if isinstance(value, float):
+            return repr(value)
+        return self._book.redact(value) if isinstance(value, str) else value
+
+    def _note(
+        self,
+        actor: str,
+        method: str,
+        route: str,
+        mint: Pubkey | None,
+        status: int,
+        code: str | None,
+        told: dict[str, object],
+    ) -> None:
         self._journal.write(
             "http",
             actor=actor,
             method=method,
-            route=route,
-            status=answer.status_code,
+            route=self._book.redact(route),
+            status=status,
             nft=None if mint is None else self._book.name(mint),
             error_code=code,
-            answer={key: _exact(data[key]) for key in _JOURNALED if key in data},
+            answer=told,
         )
-        if code is not None:
-            raise ApiRefusal(route, answer.status_code, code, self._book.redact(message))
-        return data
 
 
 def _json_object(answer: httpx.Response) -> dict[str, Any]:
@@ -149,8 +249,3 @@ def _error_of(error: object, answer: httpx.Response) -> tuple[str, str]:
     if isinstance(error, dict):
         return str(error.get("code", "UNKNOWN")), str(error.get("message", ""))
     return "UNKNOWN", str(error or answer.reason_phrase)
-
-
-def _exact(value: object) -> object:
-    """Floats as text: the journal holds no binary fractions."""
-    return repr(value) if isinstance(value, float) else value

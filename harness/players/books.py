@@ -6,12 +6,19 @@ thing to players. Table and column names are the guide's.
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
 from harness.players.nft import Nft
+
+_RECOVERY_TRIES_MAX = 200
+_RECOVERY_POLL_SECONDS = 0.05
 
 
 class Books:
@@ -68,6 +75,28 @@ class Books:
         """Rows in one of the backend's tables."""
         with self._engine.connect() as connection:
             return int(connection.execute(text(f"select count(*) from {table}")).scalar_one())
+
+    def crash(self) -> None:
+        """kill -9 one of the server's processes: Postgres takes all connections down and recovers
+        from its log, as after a crash. Only for a server on this machine that this run started.
+
+        The embedded server does not write each commit through (it is fast, not durable), so what
+        was committed is written first, as a production server has done by then.
+        """
+        durable = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        with durable.connect() as connection:
+            connection.execute(text("checkpoint"))
+            pid = int(connection.execute(text("select pg_backend_pid()")).scalar_one())
+            os.kill(pid, signal.SIGKILL)
+            connection.invalidate()
+        self._engine.dispose()
+        for _ in range(_RECOVERY_TRIES_MAX):
+            try:
+                with self._engine.connect():
+                    return
+            except OperationalError:
+                time.sleep(_RECOVERY_POLL_SECONDS)
+        raise TimeoutError("Postgres did not come back after a crash")
 
     def records(self, nft: Nft) -> int:
         """Rows in `buyback_records` for an NFT."""

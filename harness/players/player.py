@@ -7,8 +7,8 @@ that a scenario can tell as a story; what went wrong comes as an exception of it
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from solana.rpc.commitment import Confirmed
 from solders.compute_budget import set_compute_unit_price
@@ -21,7 +21,7 @@ from solders.transaction import VersionedTransaction
 
 from harness.errors import HarnessError
 from harness.players import holdings
-from harness.players.api import Quote, Reveal
+from harness.players.api import ApiRefusal, Quote, Reveal
 from harness.players.messages import with_instructions
 from harness.players.nft import Nft
 from harness.players.wallets import PLAIN, Declined, Wallet
@@ -33,6 +33,10 @@ from programs.token_metadata import client as token_metadata
 if TYPE_CHECKING:
     from harness.testbed import Testbed
 
+T = TypeVar("T")
+
+_TRIES_MAX = 25
+_TRY_AGAIN = ("DATABASE_UNAVAILABLE", "LEDGER_UNAVAILABLE", "OUTCOME_UNKNOWN")
 _BOT_TAX_LOG = "Botting is taxed"
 
 
@@ -65,6 +69,8 @@ class Player:
         self.name = name
         self.keypair = keypair
         self.wallet = wallet
+        #: The backend that this player's page talks to.
+        self.api = testbed.api
 
     @property
     def pubkey(self) -> Pubkey:
@@ -123,7 +129,7 @@ class Player:
         bed = self.testbed
         if wait:
             bed.clock.sleep(bed.settings.propagation_seconds)
-        revealed = bed.api.reveal(self.name, nft.mint, box_id or bed.box_id)
+        revealed = self.api.reveal(self.name, nft.mint, box_id or bed.box_id)
         bed.record_backend_transaction(
             "reveal", Signature.from_string(revealed.signature), nft.name
         )
@@ -139,11 +145,11 @@ class Player:
 
     def quote(self, nft: Nft) -> Quote:
         """What the backend would pay now. Raises ApiRefusal."""
-        return self.testbed.api.calculate(self.name, nft.mint)
+        return self.api.calculate(self.name, nft.mint)
 
     def request_buyback(self, nft: Nft) -> VersionedTransaction:
         """The buyback transaction that the treasury has signed. Raises ApiRefusal."""
-        encoded = self.testbed.api.request(self.name, nft.mint, self.pubkey)
+        encoded = self.api.request(self.name, nft.mint, self.pubkey)
         return VersionedTransaction.from_bytes(base64.b64decode(encoded))
 
     def sell_unsigned(self, nft: Nft) -> VersionedTransaction:
@@ -175,11 +181,26 @@ class Player:
         bed = self.testbed
         encoded = base64.b64encode(bytes(signed)).decode()
         signature = Signature.from_string(
-            bed.api.confirm(self.name, nft.mint, self.pubkey, encoded)
+            self.api.confirm(self.name, nft.mint, self.pubkey, encoded)
         )
         bed.record_backend_transaction("buyback", signature, nft.name)
         bed.record_treasury(f"{self.name} sold {nft.name}")
         return signature
+
+    def patiently(self, move: Callable[[], T]) -> T:
+        """What a good page does: repeats a call while the backend says that a part of it is away,
+        at most once for each connection that may have died."""
+        for _ in range(_TRIES_MAX):
+            try:
+                return move()
+            except ApiRefusal as refusal:
+                if refusal.code not in _TRY_AGAIN:
+                    raise
+        return move()
+
+    def sign_in(self) -> None:
+        """Sign in with the wallet: the page's calls then carry its token."""
+        self.api.sign_in(self.name, self.keypair)
 
     def give(self, nft: Nft, to: Player) -> None:
         """Move the NFT into another player's wallet."""

@@ -65,11 +65,7 @@ class RunSession:
         self.ledger_source = ledger_source(options.ledger, options.wallet)
         check_database(options.database)
         check_redis(options.redis)
-        self.target = Target(
-            frozenset()
-            if self.ledger_source.kind == "embedded"
-            else frozenset({"virtual clock", "embedded ledger"})
-        )
+        self.target = Target(_missing(self.ledger_source.kind, options.database))
         self._stack = ExitStack()
         self._server: Database | None = None
         self._redis: RedisPlace | None = None
@@ -151,3 +147,13 @@ class RunSession:
         journal.write("scenario", title=title, story=story, seed=seed, config={})
         journal.write("verdict", outcome="skipped", message=reason)
         journal.close()
+
+
+def _missing(ledger: str, database: str) -> frozenset[str]:
+    """What stories cannot ask of such a ledger and such a database."""
+    missing: set[str] = set()
+    if ledger != "embedded":
+        missing |= {"virtual clock", "embedded ledger"}
+    if database != "embedded":
+        missing |= {"database server"}
+    return frozenset(missing)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 CAPABILITIES = {
     "operator": "the keys of the buyback's authority and treasury",
     "database": "the backend's own tables",
+    "database server": "a database server of this run's own, which may be crashed",
     "virtual clock": "a ledger whose time can be moved",
     "reference backend": "settings, logs and life of the backend",
     "embedded ledger": "accounts and programs changed past every transaction",

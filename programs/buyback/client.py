@@ -146,10 +146,12 @@ def _event(written: str) -> Event | None:
     return Event(parsed.name, {key: value for key, value in fields.items() if key[0] != "_"})
 
 
-def executed(logs: Iterable[str]) -> list[BuybackExecuted]:
+def executed(logs: Iterable[str], program_id: Pubkey = PROGRAM_ID) -> list[BuybackExecuted]:
     """The buybacks that a transaction's log reports."""
     return [
-        BuybackExecuted(**event.fields) for event in events(logs) if event.name == "BuybackExecuted"
+        BuybackExecuted(**event.fields)
+        for event in events(logs, program_id)
+        if event.name == "BuybackExecuted"
     ]
 
 
