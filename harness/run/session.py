@@ -20,6 +20,7 @@ from harness.database.sources import check_database, open_database
 from harness.journal import Journal
 from harness.ledger.embedded import START
 from harness.ledger.sources import ledger_source
+from harness.opening import open_testbed
 from harness.parity.snapshot import write_accounts
 from harness.programs.sets import COMMITTED, open_set
 from harness.redis.place import RedisPlace, check_redis, open_redis
@@ -27,7 +28,7 @@ from harness.run.folder import journal_path, slug
 from harness.run.target import Target
 from harness.seeds import Seed
 from harness.settings import read_settings
-from harness.testbed import Testbed, open_testbed
+from harness.testbed import Testbed
 
 _TEMPLATE = "testbed_template"
 

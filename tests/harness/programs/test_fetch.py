@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from harness.cli.main import app
 from harness.errors import StartError, UsageError
 from harness.ledger.embedded import EmbeddedLedger
+from harness.ledger.preloaded import program_images
 from harness.programs.fetch import Changed, cluster, fetch, store
 from harness.programs.image import (
     HEADER_BYTES,
@@ -29,7 +30,6 @@ from harness.programs.image import (
 )
 from harness.programs.lock import LOCK_FILE, read_lock, verified
 from harness.programs.sets import PROGRAMS, open_set
-from harness.testbed import program_images
 from programs import elf
 from programs.addresses import UPGRADEABLE_LOADER, program_data_address
 
