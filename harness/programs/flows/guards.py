@@ -67,6 +67,7 @@ class _Scene:
             stage, stage.key("machine"), stage.key("base"), stage.key("coll"), self.owner, standard
         )
         self.minted = 0
+        self.spare: list[Pubkey] = []  # NFTs of the collection to pay with
 
     def next_mint(self) -> Pubkey:
         return self.stage.key(f"nft {self.minted + 1}")
@@ -98,6 +99,7 @@ def _play(stage: Stage, standard: int) -> None:
     _groups(scene)
     _freeze(scene)
     _tokens(scene)
+    _nfts(scene)
     stage.step("unwrap", candy.unwrap())
 
 
@@ -117,7 +119,7 @@ def _limits(scene: _Scene) -> None:
     stage.step("guards", candy.initialize_guard(guards))
     stage.step("wrap", candy.wrap())
     scene.mint("third party has not signed", reads(third), counter)
-    scene.mint("mint", reads(third, signs=True), counter)
+    scene.spare.append(scene.mint("mint", reads(third, signs=True), counter))
     scene.mint("over the limit", reads(third, signs=True), counter)
     scene.mint("unknown label", reads(third, signs=True), counter, label="X")
     stage.step("groups that are not there", candy.update_guard(guards[:-4] + u32(1)))
@@ -140,7 +142,7 @@ def _groups(scene: _Scene) -> None:
     stage.step("taxed: another program too", candy.guarded_mint(scene.next_mint(), label="C"), memo)
     stage.step("other groups", candy.update_guard(guard_data(guard_set(), paid, listed, counted)))
     scene.mint("no label")
-    scene.mint("paid", writes(scene.owner), label="A")
+    scene.spare.append(scene.mint("paid", writes(scene.owner), label="A"))
     scene.mint("no proof", reads(payer), label="BBBBBB")
     proof = scene.address(b"allow_list", root, bytes(payer))
     accounts = [writes(proof), reads(SYSTEM)]
@@ -213,3 +215,37 @@ def _tokens(scene: _Scene) -> None:
     accounts = [writes(purse), writes(till), reads(purse), writes(purse), writes(coin)]
     scene.mint("paid in coins", *accounts)
     scene.mint("too few coins", *accounts)
+
+
+def _nfts(scene: _Scene) -> None:
+    """An NFT of the collection lets in, is paid over, is burnt."""
+    stage, candy, payer, owner = scene.stage, scene.candy, scene.stage.payer, scene.owner
+    group, programmable = bytes(candy.collection), candy.standard == PROGRAMMABLE
+
+    def guarded(name: str, fields: bytes) -> None:
+        stage.step(f"{name} guard", candy.update_guard(guard_data(guard_set(**{name: fields}))))
+
+    given, burnt = scene.spare
+    held, label = associated_token_address(payer, given), metadata_address(given)
+    guarded("nft_gate", group)
+    scene.mint("gate: let in", reads(held), reads(label))
+    scene.mint("gate: with nothing", reads(associated_token_address(owner, given)), reads(label))
+
+    till = associated_token_address(owner, given)
+    guarded("nft_payment", group + bytes(owner))
+    over = [writes(held), writes(label), reads(given), reads(owner), writes(till)]
+    over.append(reads(ASSOCIATED_TOKEN))
+    if programmable:
+        over.append(reads(edition_address(given)))
+        over += [writes(token_record(given, one)) for one in (held, till)]
+    scene.mint("paid with an NFT", *over)
+    scene.mint("paid with what is gone", *over)
+
+    held = associated_token_address(payer, burnt)
+    guarded("nft_burn", group)
+    ashes = [held, metadata_address(burnt), edition_address(burnt), burnt]
+    ashes.append(metadata_address(candy.collection))
+    if programmable:
+        ashes.append(token_record(burnt, held))
+    scene.mint("burnt an NFT", *map(writes, ashes))
+    scene.mint("burnt what is gone", *map(writes, ashes))

@@ -60,8 +60,8 @@ def test_the_committed_programs_agree_with_themselves() -> None:
     assert steps == {
         "opcodes": (65, 0),
         "machine": (33, 23),
-        "guards-nft": (40, 30),
-        "guards-pnft": (40, 30),
+        "guards-nft": (49, 36),
+        "guards-pnft": (49, 36),
         "hidden-sized": (16, 10),
         "hidden-unsized": (16, 10),
         "metadata": (34, 20),
