@@ -74,7 +74,7 @@ def bench(
         ("the same reads without a socket", f"{read.in_process_calls_a_second:.0f}"),
         ("ratio", f"{read.ratio:.2f}"),
         ("one of the first hundred mints, ms", f"{growth.early_ms:.1f}"),
-        (f"one of the last hundred of {mints}, ms", f"{growth.late_ms:.1f}"),
+        (f"one of the last quarter of {mints}, ms", f"{growth.late_ms:.1f}"),
         ("ratio", f"{growth.cost_ratio:.2f}"),
         ("memory that a kept mint leaves, KiB", f"{growth.kib_a_mint:.1f}"),
     )

@@ -19,7 +19,7 @@ from solders.signature import Signature
 from harness.ledger.embedded.record import TransactionRecord
 from harness.ledger.embedded.storage import record_from_json, record_to_json
 
-MEMORY_RECORDS_MAX = 4_000
+MEMORY_RECORDS_MAX = 2_000
 ARCHIVE_RECORDS_MAX = 2_000_000
 _SPILL_RECORDS = 500
 _SCHEMA = """
