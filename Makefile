@@ -33,7 +33,7 @@ lint: $(VENV)/all.stamp ## style, types and the design's import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/run.stamp ## the figures of the README, as ratios in one run
+bench: $(VENV)/all.stamp ## the figures of the README, as ratios in one run
 	@$(BIN)/harness bench $(ARGS)
 
 programs: ## rebuild the on-chain programs and compare them with the committed ones (needs root or Docker)

@@ -24,10 +24,16 @@ def bench(
     reads: Annotated[
         int, typer.Option(min=1000, max=1_000_000, help="RPC reads over HTTP.")
     ] = 10_000,
+    treasury_paths: Annotated[
+        int, typer.Option(min=0, help="Paths of the treasury's memory figure; 0 leaves it out.")
+    ] = 1_000_000,
+    radcad: Annotated[
+        bool, typer.Option(help="Install radCAD in an environment of its own and compare.")
+    ] = True,
     seed: Annotated[str, typer.Option(help="Repeats the same cycles.")] = DEFAULT_SEED,
     runs: Annotated[Path, typer.Option(help="Folder for the results of runs.")] = Path("runs"),
 ) -> None:
-    """Measure whole life cycles, the ledger's reads and its growth.
+    """Measure whole life cycles, the ledger's reads and growth, the treasury model.
 
     Cycles go over HTTP with Postgres and are compared with the raw virtual machine, reads with
     the same reads without a socket, late mints with early ones. Only the ratios are comparable
@@ -55,10 +61,22 @@ def bench(
         growth = measure_growth(
             mints, folder, seed, lambda done: progress.update(growing, completed=done)
         )
+    lines: list[tuple[str, str]] = []
+    model = None
+    if treasury_paths:
+        from harness.bench.treasury import measure_treasury
+
+        with console.status("treasury model") as status:
+            model = measure_treasury(
+                large_paths=treasury_paths, with_radcad=radcad,
+                on_part=lambda part: status.update(f"treasury: {part}"),
+            )  # fmt: skip
+        lines = model.rows()
     measured = {
         **dataclasses.asdict(figures),
         "reads": dataclasses.asdict(read),
         "growth": dataclasses.asdict(growth),
+        "treasury": None if model is None else dataclasses.asdict(model),
     }
     write_json(folder / "bench.json", measured)
     rows = (
@@ -78,5 +96,5 @@ def bench(
         ("ratio", f"{growth.cost_ratio:.2f}"),
         ("memory that a kept mint leaves, KiB", f"{growth.kib_a_mint:.1f}"),
     )
-    for name, value in rows:
+    for name, value in (*rows, *lines):
         console.print(f"{name:48} {value:>8}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from harness.errors import UsageError
 
 #: Module of each subject. It has `PARTS`, a dict of part name to function, in the page's order.
-SUBJECTS = {"odds": "harness.validity.odds"}
+SUBJECTS = {"odds": "harness.validity.odds", "treasury": "harness.validity.treasury"}
 
 
 @dataclass(frozen=True)
