@@ -42,6 +42,7 @@ programs: ## rebuild the on-chain programs and compare them with the committed o
 lock: ## resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements/run.txt
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements/run.txt -o requirements/all.txt
+	uv pip compile requirements/backend.in --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements/run.txt -o requirements/backend.txt
 
 clean: ## remove the environment and caches, keep runs/
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -32,7 +32,7 @@ from backend.api.limits import RateLimits
 from backend.api.logs import Logger, Redactor, make_logger
 from backend.api.metrics import Metrics
 from backend.api.openapi import document
-from backend.api.probes import Probes
+from backend.api.probes import POOL_CONNECTIONS_KEPT, Probes
 from backend.api.routes import make_routes
 from backend.domain.access_errors import BodyTooLarge, MethodNotAllowed, PathUnknown
 from backend.domain.errors import InvalidInput, Refusal
@@ -42,7 +42,6 @@ from backend.service.inventory import Inventory
 from backend.service.wiring import Services, build_services
 from backend.settings import Settings
 
-_POOL = 20
 _RPC_TIMEOUT_SECONDS = 30.0
 _STOP_SECONDS = 35.0  # a round of the worker waits for the ledger at most that long
 _OF_STATUS = {404: PathUnknown, 405: MethodNotAllowed, 413: BodyTooLarge}
@@ -69,7 +68,9 @@ def create_app(
     logger = make_logger(
         log or sys.stderr, clock, Redactor(settings.secret_texts()), settings.log_level
     )
-    engine = create_engine(settings.sqlalchemy_url(), pool_size=_POOL, hide_parameters=True)
+    engine = create_engine(
+        settings.sqlalchemy_url(), pool_size=POOL_CONNECTIONS_KEPT, hide_parameters=True
+    )
     metrics = Metrics()
     ledger = Ledger(rpc or _rpc(settings, metrics), clock)
     price = price or _price(settings, clock, logger, metrics)
@@ -122,12 +123,11 @@ def create_app(
 
 
 def _rpc(settings: Settings, metrics: Metrics) -> Client:
-    """The ordinary client, whose answers of 429 are counted."""
+    """The ordinary client, whose answers are counted."""
     client = Client(settings.solana_rpc_url, timeout=_RPC_TIMEOUT_SECONDS)
 
     def note(response: HttpxResponse) -> None:
-        if response.status_code == 429:
-            metrics.rpc_too_many_requests()
+        metrics.rpc_answered(response.status_code)
 
     client._provider.session.event_hooks["response"].append(note)
     return client

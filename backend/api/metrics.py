@@ -18,6 +18,10 @@ from prometheus_client.registry import Collector
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _WALLETS_MAX = 10_000
+_NAMESPACE = "mystery_box"
+#: What a good answer to each step of a buyback means.
+_STEPS = {"calculate": "quoted", "request": "issued", "confirm": "paid"}
+_RPC_OUTCOMES = {200: "ok", 429: "rate_limited"}
 #: Refusals that an honest player does not meet, and how many make a wallet suspicious.
 SUSPICIOUS = frozenset(
     {"TRANSACTION_MISMATCH", "NOT_THE_HOLDER", "WRONG_WALLET", "FOREIGN_NFT", "RATE_LIMITED"}
@@ -34,31 +38,20 @@ class Metrics:
     def __init__(self) -> None:
         registry = CollectorRegistry()
         self._registry = registry
+
+        def counter(name: str, description: str, *labels: str) -> Counter:
+            return Counter(name, description, labels, namespace=_NAMESPACE, registry=registry)
+
         self._seconds = Histogram(
             "http_request_seconds", "Time to answer", ["method", "route", "status"],
-            buckets=_BUCKETS, registry=registry,
+            namespace=_NAMESPACE, buckets=_BUCKETS, registry=registry,
         )  # fmt: skip
-        self._reveals = Counter(
-            "reveals", "Answers to reveals by outcome", ["outcome"], registry=registry
-        )
-        self._buybacks = Counter(
-            "buybacks", "Answers to buyback calls by step and outcome", ["step", "outcome"],
-            registry=registry,
-        )  # fmt: skip
-        self._limited = Counter(
-            "rate_limited", "Requests refused by a limit", ["limit"], registry=registry
-        )
-        self._rpc_429 = Counter(
-            "rpc_too_many_requests", "Times that the RPC answered 429", registry=registry
-        )
-        self._price_failed = Counter(
-            "price_source_failed", "Times that a price source gave none", ["source"],
-            registry=registry,
-        )  # fmt: skip
-        self._odd = Counter(
-            "suspicious_refusals", "Refusals that honest players do not meet", ["code"],
-            registry=registry,
-        )  # fmt: skip
+        self._reveals = counter("reveals", "Answers to reveals", "outcome", "code")
+        self._buybacks = counter("buybacks", "Answers to buyback calls", "outcome", "code")
+        self._limited = counter("rate_limited", "Requests refused by a limit", "limit")
+        self._rpc = counter("rpc_requests", "Answers of the RPC", "outcome")
+        self._price_failed = counter("price_source_failed", "Price sources without one", "source")
+        self._odd = counter("suspicious_refusals", "Refusals honest players do not meet", "code")
         self._odd_counts: OrderedDict[str, int] = OrderedDict()
 
     def request(
@@ -66,12 +59,11 @@ class Metrics:
     ) -> None:
         """Count an answered request. `caller` is the signed-in wallet, if any."""
         self._seconds.labels(method, route, str(status)).observe(seconds)
-        outcome = code or "ok"
+        refused = "failed" if status >= 500 else "refused"
         if "/reveal/" in route:
-            self._reveals.labels(outcome).inc()
-        elif "/buyback/" in route:
-            step = route.rpartition("/buyback/")[2].partition("/")[0]
-            self._buybacks.labels(step, outcome).inc()
+            self._reveals.labels("revealed" if status == 200 else refused, code).inc()
+        elif (step := _STEPS.get(route.rpartition("/buyback/")[2].partition("/")[0])) is not None:
+            self._buybacks.labels(step if status == 200 else refused, code).inc()
         if code in SUSPICIOUS and code != "RATE_LIMITED":
             self._suspect(code, caller)
 
@@ -79,8 +71,8 @@ class Metrics:
         self._limited.labels(limit).inc()
         self._suspect("RATE_LIMITED", caller)
 
-    def rpc_too_many_requests(self) -> None:
-        self._rpc_429.inc()
+    def rpc_answered(self, status: int) -> None:
+        self._rpc.labels(_RPC_OUTCOMES.get(status, "failed")).inc()
 
     def price_source_failed(self, source: str) -> None:
         self._price_failed.labels(source).inc()
@@ -117,7 +109,7 @@ class Metrics:
             ),
         }
         for name, (description, value) in read.items():
-            yield GaugeMetricFamily(name, description, value=value)
+            yield GaugeMetricFamily(f"{_NAMESPACE}_{name}", description, value=value)
 
 
 class _Of(Collector):

@@ -21,6 +21,8 @@ from backend.domain.price import SolPrice
 from backend.settings import Settings
 from programs.buyback import client as buyback
 
+#: SQLAlchemy opens ten more than the pool keeps.
+POOL_CONNECTIONS_KEPT, POOL_CONNECTIONS_MAX = 20, 30
 _KEPT_SECONDS = 2.0
 _ALIVE = text("select 1")
 
@@ -85,16 +87,15 @@ class Probes:
     def gauges(self) -> dict[str, tuple[str, float]]:
         """What is known, for Metrics: a part that does not answer has no value, not a false 0."""
         seen, pool = self.look(), self._engine.pool
+        assert isinstance(pool, QueuePool)
         age = self._price.age_seconds() if isinstance(self._price, PriceFeed) else None
         read = {
             "treasury_lamports": ("The treasury's balance", seen.treasury_lamports),
             "treasury_min_lamports": ("What must stay in it", seen.min_treasury_lamports),
             "buyback_enabled": ("1 if buybacks are on", seen.enabled),
-            "sol_price_age_seconds": ("Age of the SOL price in use", age),
-            "database_connections_in_use": (
-                "Of the pool",
-                pool.checkedout() if isinstance(pool, QueuePool) else None,
-            ),
+            "oracle_age_seconds": ("Age of the SOL price in use", age),
+            "database_connections_in_use": ("Of this process's pool", pool.checkedout()),
+            "database_connections_max": ("Of this process's pool", POOL_CONNECTIONS_MAX),
             "ready": ("1 if all parts answer", seen.ready),
         }
         return {

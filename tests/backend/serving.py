@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from solana.rpc.api import Client
 
 from backend.api.app import create_app
 from backend.domain.price import SolPrice
@@ -52,12 +53,18 @@ def settings_of(testbed: Testbed, **changes: Any) -> Settings:
 
 
 @contextmanager
-def serve(testbed: Testbed, *, price: SolPrice | None = None, **changes: Any) -> Iterator[Served]:
+def serve(
+    testbed: Testbed,
+    *,
+    price: SolPrice | None = None,
+    rpc: Client | None = None,
+    **changes: Any,
+) -> Iterator[Served]:
     """Serve it on a port of 127.0.0.1; settings of the testbed's backend but for `changes`."""
     settings, log = settings_of(testbed, **changes), io.StringIO()
     app = create_app(
-        settings, clock=testbed.clock, randomness=random.Random(1), rpc=testbed.ledger.client(),
-        price=price, log=log,
+        settings, clock=testbed.clock, randomness=random.Random(1),
+        rpc=rpc or testbed.ledger.client(), price=price, log=log,
     )  # fmt: skip
     server = ServerThread(app, listen("127.0.0.1", 0), "another backend")
     server.start()

@@ -112,10 +112,10 @@ def test_the_house_has_an_edge_at_the_guides_prices() -> None:
     assert expected * Decimal("0.85") < mint_usd
 
 
-def start(**changes: str | None) -> subprocess.CompletedProcess[str]:
+def start(*command: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, **ENVIRONMENT, **changes}
     return subprocess.run(
-        [sys.executable, "-m", "backend"],
+        [sys.executable, "-m", "backend", *command],
         env={name: value for name, value in environment.items() if value is not None},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip

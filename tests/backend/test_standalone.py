@@ -10,25 +10,34 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
 
 import httpx
 import pytest
 from solders.transaction import VersionedTransaction
+from sqlalchemy import URL, Engine, create_engine, text
 
+from harness.checks.evidence import read_receipts
 from harness.database import EmbeddedPostgres
+from harness.players.player import Nft, Player
 from harness.testbed import Testbed
 
 pytestmark = pytest.mark.unjudged  # its books are in a database that the testbed does not know
 
 
-@pytest.fixture
-def backend_url(testbed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
-    folder = tmp_path_factory.mktemp("standalone")
-    with EmbeddedPostgres.start(folder / "log") as server:
-        environment = {
+class Standalone:
+    """A process that can be started and stopped, on one port, over one database."""
+
+    def __init__(self, testbed: Testbed, folder: Path, server: EmbeddedPostgres) -> None:
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            port = sock.getsockname()[1]
+        self.root = f"http://127.0.0.1:{port}"
+        self.url = f"{self.root}/api/v1"
+        self.output = ""
+        self._folder = folder
+        self.environment = {
             **os.environ,
             "NODE_ENV": "test",
             "PORT": str(port),
@@ -43,42 +52,79 @@ def backend_url(testbed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> I
             "CANDY_MACHINE_ID": str(testbed.deployment.candy_machine),
             "ADMIN_WALLET_PRIVATE_KEY": json.dumps(list(bytes(testbed.treasury_key))),
             "ADMIN_PRIVATE_KEY": str(testbed.authority_key),
+            "RATE_LIMIT_MAX_REQUESTS": "0",
+            "REVEAL_LIMIT_MAX_REQUESTS": "0",
         }
-        process = subprocess.Popen(
-            [sys.executable, "-m", "backend"], env=environment, cwd=folder,
+
+    def start(self, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "backend", *arguments], env=self.environment, cwd=self._folder,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-        url = f"http://127.0.0.1:{port}/api/v1"
-        try:
-            _wait_for(url, process)
-            yield url
-        finally:
-            process.terminate()
-            output, _ = process.communicate(timeout=20)
-        assert process.returncode in (0, -15)
-        assert str(testbed.authority_key) not in output
-        assert str(testbed.deployment.treasury) not in output
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise AssertionError(self._process.communicate()[0])
+            try:
+                httpx.get(self.root + "/health", timeout=5, verify=False)
+            except httpx.TransportError:
+                time.sleep(0.1)
+            else:
+                return
+        raise AssertionError("the backend did not come up in 60 s")
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code once all of it has ended."""
+        self._process.terminate()
+        output, _ = self._process.communicate(timeout=60)
+        self.output += output
+        return self._process.returncode
 
 
-def _wait_for(url: str, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        assert process.poll() is None, process.stdout and process.stdout.read()
-        try:
-            httpx.get(url + "/buyback/status", timeout=5)
-        except httpx.TransportError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("the backend did not come up in 30 s")
+@pytest.fixture
+def standalone(
+    testbed: Testbed, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Standalone, Engine]]:
+    folder = tmp_path_factory.mktemp("standalone")
+    with EmbeddedPostgres.start(folder / "log") as server:
+        backend = Standalone(testbed, folder, server)
+        engine = create_engine(
+            URL.create("postgresql+psycopg", "testbed", server._password, "127.0.0.1", server.port,
+                       "postgres")
+        )  # fmt: skip
+        yield backend, engine
+        engine.dispose()
+        for secret in told_nowhere(testbed, backend):
+            assert secret not in backend.output
 
 
-def test_a_whole_life_over_http_and_rpc(testbed: Testbed, backend_url: str) -> None:
+def told_nowhere(testbed: Testbed, backend: Standalone) -> list[str]:
+    """Keys, passwords, mints, wallets and every signature on the ledger."""
+    receipts = read_receipts(testbed.client, [testbed.deployment.treasury,
+                                              testbed.authority_key.pubkey()])  # fmt: skip
+    assert len(receipts) > 3
+    return [
+        str(testbed.authority_key),
+        str(testbed.treasury_key),
+        backend.environment["ADMIN_WALLET_PRIVATE_KEY"],
+        backend.environment["DB_PASSWORD"],
+        str(testbed.deployment.treasury),
+        *(str(player.pubkey) for player in testbed.players),
+        *(str(one) for one in testbed.book.named("nft-").values()),
+        *(str(receipt.signature) for receipt in receipts),
+    ]
+
+
+def test_a_whole_life_over_http_and_rpc(
+    testbed: Testbed, standalone: tuple[Standalone, Engine]
+) -> None:
+    backend, _ = standalone
+    backend.start()
     player = testbed.player()
     nft = player.mint()
     before = testbed.balance_lamports(testbed.deployment.treasury)
     wallet = {"nftMint": str(nft.mint), "walletAddress": str(player.pubkey)}
-    with httpx.Client(base_url=backend_url, timeout=30, verify=False) as http:
+    with httpx.Client(base_url=backend.url, timeout=30, verify=False) as http:
         revealed = http.post(f"/reveal/{nft.mint}", json={"boxId": "mystery-box"})
         assert revealed.status_code == 200, revealed.text
         assert testbed.metadata(nft).name == revealed.json()["data"]["skinName"]
@@ -87,6 +133,63 @@ def test_a_whole_life_over_http_and_rpc(testbed: Testbed, backend_url: str) -> N
         signed = base64.b64encode(bytes(player.sign(unsigned))).decode()
         paid = http.post("/buyback/confirm", json={**wallet, "signedTransaction": signed})
         assert paid.status_code == 200, paid.text
+        assert "mystery_box_rpc_requests_total" in http.get(backend.root + "/metrics").text
+    assert backend.stop() in (0, -15)
     left = testbed.balance_lamports(testbed.deployment.treasury)
     assert before - left == int(issued["buybackAmountLamports"])
     assert not testbed.exists(nft)
+
+
+def sell(backend: Standalone, player: Player, nft: Nft) -> bool:
+    """Reveal and sell as a patient client does; False once the backend is gone or says it can't."""
+    wallet = {"nftMint": str(nft.mint), "walletAddress": str(player.pubkey)}
+    with httpx.Client(base_url=backend.url, timeout=60, verify=False) as http:
+        try:
+            revealed = http.post(f"/reveal/{nft.mint}", json={"boxId": "mystery-box"})
+            if revealed.status_code != 200:
+                return False
+            issued = http.post("/buyback/request", json=wallet)
+            if issued.status_code == 409 and "ALREADY_BOUGHT_BACK" in issued.text:
+                return True
+            data = base64.b64decode(issued.json()["transaction"])
+            signed = player.sign(VersionedTransaction.from_bytes(data))
+            paid = http.post(
+                "/buyback/confirm",
+                json={**wallet, "signedTransaction": base64.b64encode(bytes(signed)).decode()},
+            )
+        except httpx.TransportError:
+            return False
+        return paid.status_code == 200
+
+
+def test_sigterm_under_load_loses_and_doubles_nothing(
+    testbed: Testbed, standalone: tuple[Standalone, Engine]
+) -> None:
+    """Two processes are told to stop amid sales; a restart goes on and each is paid once."""
+    backend, engine = standalone
+    player = testbed.player(lamports=10_000_000_000)
+    nfts = [player.mint() for _ in range(8)]
+    before = testbed.balance_lamports(testbed.deployment.treasury)
+    backend.start("serve", "--workers", "2")
+    with ThreadPoolExecutor(4) as pool:
+        sales = [pool.submit(sell, backend, player, nft) for nft in nfts]
+        next(as_completed(sales))
+        assert backend.stop() in (0, -15)
+        done = sum(sale.result() for sale in sales)
+    assert 0 < done < len(nfts), "the stop did not come amid the sales"
+    backend.start("serve", "--workers", "2")
+    assert all(sell(backend, player, nft) for nft in nfts)
+    assert backend.stop() in (0, -15)
+    with engine.connect() as connection:
+        paid, audited = (
+            [int(amount) for (amount,) in connection.execute(text(query))]
+            for query in (
+                "select amount_paid * 1000000000 from buyback_records",
+                "select amount_lamports from payout_audit",
+            )
+        )
+        reveals = connection.execute(text("select count(*) from user_skins")).scalar_one()
+    assert (len(paid), reveals, sorted(audited)) == (len(nfts), len(nfts), sorted(paid))
+    assert before - testbed.balance_lamports(testbed.deployment.treasury) == sum(paid)
+    assert not any(testbed.exists(nft) for nft in nfts)
+    assert '"event": "stopped"' in backend.output
