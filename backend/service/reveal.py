@@ -174,14 +174,17 @@ class RevealService:
         roll = _Roll(mint, box, metadata, client_seed, blockhash, last_height)
         try:
             if self._settings.provably_fair:
+                # Read before: whoever holds the nonce must not wait for a second connection.
+                by_tier = self._templates.by_tier()
                 with self._rows.draw() as draw:
-                    return self._roll_fairly(roll, draw)
+                    return self._roll_fairly(roll, draw, by_tier)
             return self._roll(roll)
         except AlreadyDrawn:
             return self._drawn_by_another(mint, RevealInProgress())
 
     def _roll(self, roll: _Roll) -> StoredReveal:
-        choices = self._templates.of(roll.box.odds.roll(self._randomness))
+        tier = roll.box.odds.roll(self._randomness)
+        choices = list(self._templates.by_tier().get(tier, ()))
         if not any(one.limited for one in choices):
             return self._entered(roll, _pick(choices, self._randomness), self._rows.enter)
         with self._rows.draw() as draw:
@@ -191,7 +194,9 @@ class RevealService:
                     return self._entered(roll, template, draw.enter)
                 choices.remove(template)
 
-    def _roll_fairly(self, roll: _Roll, draw: DrawRows) -> StoredReveal:
+    def _roll_fairly(
+        self, roll: _Roll, draw: DrawRows, by_tier: dict[str, list[Template]]
+    ) -> StoredReveal:
         fair = draw.next_nonce()
         if fair is None:
             raise RevealInProgress("No server seed is committed to; see docs/backend.md")
@@ -202,7 +207,7 @@ class RevealService:
             # From the start each time: the result follows from the seeds and the final choices.
             randomness = FairRandomness(fair.seed, str(roll.client_seed), fair.nonce)
             tier = roll.box.odds.roll(randomness)
-            choices = self._templates.of(tier) if choices is None else choices
+            choices = list(by_tier.get(tier, ())) if choices is None else choices
             template = _pick(choices, randomness)
             if not template.limited or draw.take(template.id):
                 proof = choices_text([(one.id, one.weight) for one in choices])
