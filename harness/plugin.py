@@ -76,6 +76,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "unjudged: the test breaks the economy on purpose, so that judges must not look"
     )
     config.addinivalue_line("markers", "smoke: the short suite that `harness run` plays")
+    config.addinivalue_line("markers", "nightly: fresh randomness, played by `harness run nightly`")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -57,3 +57,14 @@ def test_the_readme_names_only_suites_and_targets_that_exist() -> None:
     assert set(re.findall(r"`?make ([a-z]+)", text)) <= targets
     for suite in re.findall(r"harness run ([a-z]+)", text):
         assert suite in suites()
+
+
+def test_the_odds_example_runs(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "odds.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    done = subprocess.run(
+        [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("box mystery-box: refuted by ")

@@ -273,8 +273,9 @@ def _open(
         from harness.odds.value import read_prices
 
         skins = read_prices(prices) if prices is not None else {}
-        with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("draws", total=draws, visible=source == "testbed")
+        quiet = source != "testbed"  # the others are done before a bar could be read
+        with Progress(console=Console(stderr=True), transient=True, disable=quiet) as progress:
+            task = progress.add_task("draws", total=draws)
             options = SourceOptions(
                 draws=draws,
                 seed=None if seed == "random" else seed,

@@ -6,7 +6,6 @@ be wrong by chance, and that "not refuted" is something else than "proved".
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
 
 from harness.errors import UsageError
 from harness.odds.dependence import SuspectWallet, dependence_tests, suspect_wallets
@@ -29,6 +27,7 @@ from harness.odds.goodness import (
     tier_intervals,
 )
 from harness.odds.order import order_tests
+from harness.odds.plan import smallest_found
 from harness.odds.result import Adjusted, TestResult, holm
 from harness.odds.table import RarityTable
 
@@ -269,7 +268,7 @@ def _box_audit(
         evidence_path(game, box.tier),
         tuple(map(float, low)),
         tuple(map(float, high)),
-        tuple(smallest_shift(float(one), len(box), len(p), alpha) for one in p),
+        tuple(smallest_found(float(one), len(box), len(p), alpha) for one in p),
         outcome,
     )
 
@@ -285,15 +284,3 @@ def evidence_path(game: Bettors, tiers: NDArray[Any]) -> tuple[tuple[int, float]
         before = end
     logs = game.log_e(np.array(tallies))
     return ((0, 0.0), *((int(n), float(one)) for n, one in zip(ends, logs, strict=True)))
-
-
-def smallest_shift(share: float, n: int, tiers: int, alpha: float, power: float = 0.9) -> float:
-    """The least increase of a tier's odds, absorbed by the others in proportion, that Pearson's
-    test of n draws finds with `power`; 1 - share if none would be found."""
-    df = tiers - 1
-    bound = stats.chi2.isf(alpha, df)
-    needed = optimize.brentq(
-        lambda noncentrality: special.chndtr(bound, df, noncentrality) - (1 - power), 1e-9, 1e5
-    )
-    # n d^2 (1/share + 1/(1 - share)) = needed
-    return min(math.sqrt(needed * share * (1 - share) / n), 1 - share)

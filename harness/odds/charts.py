@@ -11,12 +11,13 @@ from markupsafe import Markup
 from harness.odds.goodness import TierInterval
 
 _WIDTH, _LEFT, _RIGHT = 640, 92, 118
+_MARKS = ((0.2, 0.5, 1, 2, 5), (0.8, 0.9, 1, 1.1, 1.25))
 
 
 def intervals_chart(tiers: Sequence[TierInterval], epsilon: float | None, title: str) -> Markup:
     """Observed over promised with its interval, on a log scale so that half and double are alike;
     the line is the promise, the shade epsilon around it."""
-    row, top = 40, 18
+    row, top = 40, 30
     height = top + row * len(tiers) + 30
     spans = [1.1]
     for one in tiers:
@@ -29,17 +30,15 @@ def intervals_chart(tiers: Sequence[TierInterval], epsilon: float | None, title:
         return _LEFT + (near / widest + 1) / 2 * (_WIDTH - _LEFT - _RIGHT)
 
     parts = []
-    marks = [mark for mark in (0.2, 0.5, 0.8, 0.9, 1, 1.1, 1.25, 2, 5)
-             if abs(math.log(mark)) <= widest]  # fmt: skip
-    if widest > 0.8:
-        marks = [mark for mark in marks if mark not in (0.9, 1.1)]
-    for mark in marks:
+    parts.append(f'<text x="{x(1):.1f}" y="14" class="small middle">as promised</text>')
+    for mark in _MARKS[0 if widest > 0.5 else 1]:
+        if abs(math.log(mark)) > widest:
+            continue
         kind = "limit" if mark == 1 else "grid"
         parts.append(
-            f'<line x1="{x(mark):.1f}" x2="{x(mark):.1f}" y1="8" y2="{height - 24}" '
+            f'<line x1="{x(mark):.1f}" x2="{x(mark):.1f}" y1="20" y2="{height - 24}" '
             f'class="{kind}"/>'
-            f'<text x="{x(mark):.1f}" y="{height - 8}" class="small middle">'
-            f"{'as promised' if mark == 1 else f'× {mark:g}'}</text>"
+            f'<text x="{x(mark):.1f}" y="{height - 8}" class="small middle">× {mark:g}</text>'
         )
     for number, one in enumerate(tiers):
         y = top + number * row + 14

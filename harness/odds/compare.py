@@ -77,6 +77,7 @@ def compare(
     alpha: float,
     rng: np.random.Generator,
     names: tuple[str, str] = ("first", "second"),
+    replicates: int = REPLICATES,
 ) -> Comparison:
     """Compare two tallies (k each). Pearson's test of homogeneity: the chi-square limit from 10
     expected in each cell, below that against tables with the same margins (Fisher, Freeman and
@@ -98,7 +99,7 @@ def compare(
         test = TestResult("two samples", "same odds", n, observed,
                           float(stats.chi2.sf(observed, df)), "chi-square limit", df)  # fmt: skip
     else:
-        tables = rng.multivariate_hypergeometric(totals, sizes[0], REPLICATES, method="marginals")
+        tables = rng.multivariate_hypergeometric(totals, sizes[0], replicates, method="marginals")
         drawn = _homogeneity(tables, totals, sizes)
         test = monte_carlo("two samples", "same odds", n, observed, drawn, "tables drawn")
     level = alpha / len(tiers)

@@ -337,13 +337,11 @@ def _times(column: pa.Array, wrong: _Wrong) -> NDArray[np.int64]:
         ).to_numpy(zero_copy_only=False)
     import pandas as pd
 
-    parsed = pd.to_datetime(
-        pd.Series(_texts(column).to_numpy(zero_copy_only=False), dtype=object),
-        utc=True, errors="coerce", format="ISO8601",
-    )  # fmt: skip
-    bad = parsed.isna().to_numpy()
+    texts = _texts(column).to_numpy(zero_copy_only=False)
+    parsed = pd.DatetimeIndex(pd.to_datetime(texts, utc=True, errors="coerce", format="ISO8601"))
+    bad = np.asarray(parsed.isna())
     wrong.mark(bad, "time is no ISO 8601 time")
-    since = parsed.dt.as_unit("us").to_numpy().astype("datetime64[us]").astype(np.int64)
+    since = np.asarray(parsed.as_unit("us").asi8)
     return np.where(bad, 0, since)
 
 

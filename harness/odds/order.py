@@ -21,11 +21,11 @@ from harness.odds.draws import BoxDraws
 from harness.odds.exact import tail_probability
 from harness.odds.result import TestResult, monte_carlo
 
-#: Up to so many draws the distribution is drawn by shuffling; beyond, the limit is good.
+#: Up to so many draws the distribution is drawn (shuffles, or sequences at the promised odds);
+#: beyond, the limit is good: docs/validity.md.
 _SHUFFLED_MAX = 2_000
-#: Up to so many draws gap and coupon collector are compared with drawn sequences.
-_DRAWN_MAX = 20_000
 _SHUFFLES = 1_999
+_ENUMERATED_THREES_MAX = 24  # beyond, four or more are expected of each order
 _LAGS = 10
 _BINS_MAX = 20
 _EXPECTED_MIN = 5.0
@@ -267,13 +267,9 @@ def _binned(
         return float(((counts - expected) ** 2 / expected).sum())
 
     observed = statistic(tiers)
-    if n <= _DRAWN_MAX:
-        drawn = np.array(
-            [
-                statistic(rng.choice(len(p), size=n, p=p).astype(np.int8))
-                for _ in range(min(shuffles, 999))
-            ]
-        )
+    if n <= _SHUFFLED_MAX:
+        sequences = rng.choice(len(p), size=(min(shuffles, 999), n), p=p).astype(np.int8)
+        drawn = np.array([statistic(one) for one in sequences])
         return monte_carlo(FAMILY, name, n, observed, drawn, "sequences drawn")
     df = len(chances) - 1
     return TestResult(FAMILY, name, n, observed, float(stats.chi2.sf(observed, df)),
@@ -295,7 +291,7 @@ def _permutation(tiers: NDArray[np.int8]) -> TestResult:
         return TestResult(FAMILY, name, n, None, None, "none", detail=why)
     p = np.full(6, 1 / 6)
     observed = float(((counts - m / 6) ** 2 / (m / 6)).sum())
-    if m <= 60:
+    if m <= _ENUMERATED_THREES_MAX:
         p_value = tail_probability(counts, p, "pearson")
         return TestResult(FAMILY, name, n, observed, p_value, "exact", detail=f"{m} threes")
     return TestResult(FAMILY, name, n, observed, float(stats.chi2.sf(observed, 5)),

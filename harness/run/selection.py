@@ -15,14 +15,17 @@ import scenarios
 from harness.errors import UsageError
 
 SCENARIOS = Path(scenarios.__file__).parent
-_MARKED_SUITES = ("smoke",)
+_MARKED_SUITES = {
+    "smoke": "the short suite that `make run` plays",
+    "nightly": "stories with fresh randomness, for every night; no other suite plays them",
+}
 _NO_AUTOLOAD = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
 
 
 def suites() -> dict[str, str]:
     """Every suite by name, with what it is."""
     found = {"all": "every scenario"}
-    found.update(dict.fromkeys(_MARKED_SUITES, "the short suite that `make run` plays"))
+    found.update(_MARKED_SUITES)
     for path in sorted(SCENARIOS.glob("test_*.py")):
         docstring = _first_line(path)
         found[path.stem.removeprefix("test_")] = docstring
@@ -39,10 +42,10 @@ def _selection(suite: str) -> list[str]:
     if suite not in known:
         raise UsageError(f"suite {suite!r} is unknown; known: {', '.join(known)}")
     if suite == "all":
-        return [str(SCENARIOS)]
+        return [str(SCENARIOS), "-m", "not nightly"]
     if suite in _MARKED_SUITES:
         return [str(SCENARIOS), "-m", suite]
-    return [str(SCENARIOS / f"test_{suite}.py")]
+    return [str(SCENARIOS / f"test_{suite}.py"), "-m", "not nightly"]
 
 
 def collection_arguments(suite: str) -> list[str]:

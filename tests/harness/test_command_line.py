@@ -64,7 +64,10 @@ def test_a_run_leaves_its_folder_and_repeats_byte_for_byte(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("run", "sale"), "suite 'sale' is unknown; known: all, smoke, buyback, flow, guard"),
+        (
+            ("run", "sale"),
+            "suite 'sale' is unknown; known: all, smoke, nightly, buyback, flow, guard",
+        ),
         (("run", "--config", "none.json"), "none.json: cannot be read"),
         (("run", "--config", "bad.json"), "bad.json: number: is missing"),
         (("run", "--testbed", "bad.toml"), "sol_used: unknown key"),

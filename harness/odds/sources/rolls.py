@@ -48,12 +48,14 @@ def draws_from_testbed(
     table: RarityTable,
     *,
     players: int = 8,
+    sell_every: int | None = None,
     told: Callable[[int], None] = lambda _: None,
 ) -> Draws:
     """Mint `count` boxes on a testbed's ledger and have its backend reveal each over HTTP.
 
-    The tier is what the API answered; `players` take turns, funded as their boxes need. `told` is
-    called with the number of draws done. Raises UsageError if the machine has fewer boxes left.
+    The tier is what the API answered; `players` take turns, funded as their boxes need, and sell
+    every `sell_every`-th box back. `told` is called with the number of draws done.
+    Raises UsageError if the machine has fewer boxes left.
     """
     available = testbed.settings.items_available or testbed.config.items_available
     if not 0 < count <= available:
@@ -70,6 +72,8 @@ def draws_from_testbed(
             (testbed.clock.now(), str(nft.mint), player.name, revealed.rarity, revealed.skin_name,
              number + 1)
         )  # fmt: skip
+        if sell_every is not None and number % sell_every == 0:
+            player.sell(nft)
         told(number + 1)
     times, mints, wallets, tiers, skins, numbers = zip(*rows, strict=True)
     batch = pa.RecordBatch.from_pydict(

@@ -1,0 +1,128 @@
+"""Speed and memory of an audit of many draws, and of the monitor's update."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from harness.odds.audit import audit
+from harness.odds.eprocess import bettors
+from harness.odds.monitor import Monitor, Watch, epsilons
+from harness.odds.table import guide_table
+from harness.validity.parts import Part, markdown_table
+
+_ROWS = 10_000_000
+_ROWS_A_GROUP = 500_000
+_WALLETS = 100_000
+_SECONDS_MAX, _MIB_MAX, _MICROSECONDS_MAX = 2.0, 500, 5.0
+_CHECK = "import sys; from harness.validity.odds_speed import measure; measure(sys.argv[1])"
+
+
+def speed(seed: int, scale: float, told: Callable[[str], None]) -> Part:
+    """Ten million draws from a Parquet file in a process of its own; best of three."""
+    rows = max(100_000, round(_ROWS * scale))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "draws.parquet"
+        told(f"writing {rows:,} draws")
+        write_draws(path, rows, seed)
+        told("reading and auditing them")
+        command = [sys.executable, "-c", _CHECK, str(path)]
+        subprocess.run(command, check=True, capture_output=True)  # compiles what is cached
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found = json.loads(done.stdout)
+    game = bettors(np.array(guide_table().probabilities))
+    tiers = np.random.default_rng(seed).choice(5, 1_000_000).astype(np.int8)
+    counts = np.zeros(5, dtype=np.int64)
+    game.update(counts.copy(), tiers[:10], np.inf)
+    start = time.perf_counter()
+    game.update(counts, tiers, np.inf)
+    update = (time.perf_counter() - start) / len(tiers) * 1e6
+    table = guide_table()
+    watched = Monitor(Watch(table, 0.01, epsilons(table, 0.01)))
+    start = time.perf_counter()
+    watched.update(np.random.default_rng(seed).choice(5, 1_000_000, p=table.probabilities))
+    whole = (time.perf_counter() - start) / len(tiers) * 1e6
+    lines = [
+        ("audit of the draws in memory, s", found["audit_s"], _SECONDS_MAX),
+        ("peak memory of reading and auditing, MiB", found["peak_mib"], _MIB_MAX),
+        ("one update of the evidence, microseconds", update, _MICROSECONDS_MAX),
+        ("the same with the monitor's looks at epsilon, microseconds", whole, _MICROSECONDS_MAX),
+    ]
+    shown = [
+        (name, f"{value:.3g}", f"{bound:g}", "yes" if value <= bound else "**NO**")
+        for name, value, bound in lines
+    ]
+    shown.append(("reading the file: mints hashed, every row checked, s",
+                  f"{found['read_s']:.3g}", "", ""))  # fmt: skip
+    text = f"""## Odds: speed
+
+{rows:,} draws with time, mint, wallet ({_WALLETS:,}), box, tier and skin in a Parquet file. Times
+are one machine's, best of three; only their order of size compares. Seed {seed}.
+
+{markdown_table(("what", "measured", "asked at most", "within"), shown)}
+"""
+    return Part(text, all(value <= bound for _, value, bound in lines))
+
+
+def write_draws(path: Path, rows: int, seed: int) -> None:
+    """Honest draws of the guide's box, as a backend with many wallets would record them."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = guide_table()
+    letters = np.frombuffer(
+        b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz", dtype=np.uint8
+    )
+    wallets = pa.array([f"wallet-{number}" for number in range(_WALLETS)])
+    skins = pa.array([f"{tier} {number}" for tier in table.tiers for number in range(5)])
+    writer = None
+    for group, start in enumerate(range(0, rows, _ROWS_A_GROUP)):
+        rng = np.random.default_rng([seed, group])
+        n = min(_ROWS_A_GROUP, rows - start)
+        tiers = rng.choice(5, n, p=table.probabilities).astype(np.int8)
+        mints = letters[rng.integers(0, 58, (n, 44))].tobytes()
+        places = np.arange(0, 44 * (n + 1), 44, dtype=np.int32)
+        times = 1_700_000_000_000_000 + np.arange(start, start + n, dtype=np.int64) * 3_000_000
+
+        def coded(codes: np.ndarray, names: pa.Array) -> pa.Array:
+            return pa.DictionaryArray.from_arrays(pa.array(codes), names)
+
+        batch = pa.table(
+            {
+                "time": pa.array(times, pa.timestamp("us", "UTC")),
+                "mint": pa.StringArray.from_buffers(n, pa.py_buffer(places), pa.py_buffer(mints)),
+                "wallet": coded(rng.integers(0, _WALLETS, n).astype(np.int32), wallets),
+                "box": coded(np.zeros(n, dtype=np.int8), pa.array([table.box])),
+                "tier": coded(tiers, pa.array(table.tiers)),
+                "skin": coded((tiers * 5 + rng.integers(0, 5, n)).astype(np.int8), skins),
+            }
+        )
+        writer = writer or parquet.ParquetWriter(path, batch.schema)
+        writer.write_table(batch)
+    assert writer is not None
+    writer.close()
+
+
+def measure(path: str) -> None:
+    """Read and audit in this process and print seconds and peak memory as JSON."""
+    from harness.odds.sources.files import draws_from_file
+
+    table = guide_table()
+    start = time.perf_counter()
+    draws = draws_from_file(Path(path), {table.box: table})
+    read = time.perf_counter() - start
+    audits = []
+    for _ in range(3):
+        start = time.perf_counter()
+        audit(draws, table)
+        audits.append(time.perf_counter() - start)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    sys.stdout.write(json.dumps({"read_s": read, "audit_s": min(audits), "peak_mib": peak}))
