@@ -29,6 +29,7 @@ from harness.checks import JUDGES, Evidence, Judgement, gather
 from harness.checks.evidence import Machine
 from harness.clock import Clock
 from harness.database.backup import dump, restore
+from harness.database.protocol import Database
 from harness.deployment import Deployment
 from harness.faults.rpc_proxy import RpcProxy
 from harness.journal import Journal
@@ -92,6 +93,8 @@ class Testbed:
     treasury_key: Keypair
     min_treasury_lamports: int
     box_id: str = BOX_ID
+    #: The server that the backend's database is on; set by whoever opened it.
+    database: Database | None = None
     #: Where this testbed's part of a shared ledger begins.
     first_slot: int = 0
     players: list[Player] = field(default_factory=list)

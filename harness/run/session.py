@@ -128,6 +128,7 @@ class RunSession:
                 programs=self.programs,
                 redis=self._redis,
             ) as testbed:
+                testbed.database = server
                 yield testbed
                 if self.options.keep_accounts:
                     name = slug(journal_name or scenario)
@@ -157,4 +158,6 @@ def _missing(ledger: str, database: str) -> frozenset[str]:
         missing |= {"virtual clock", "embedded ledger"}
     if database != "embedded":
         missing |= {"database server"}
+    if ledger != "validator" or database.partition("=")[0] != "container":
+        missing.add("containers")
     return frozenset(missing)

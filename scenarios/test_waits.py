@@ -1,0 +1,180 @@
+"""Real time: commitment levels, expiry by slots, lost bytes, restarts of validator and database."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from solana.rpc.commitment import Commitment, Confirmed, Finalized, Processed
+from solana.rpc.types import TxOpts
+from solders.signature import Signature
+from solders.system_program import TransferParams, transfer
+from solders.transaction import VersionedTransaction
+from solders.transaction_status import TransactionConfirmationStatus
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
+
+from harness.containers.restart import restart_database, restart_ledger
+from harness.players.player import Player
+from harness.submission import Outcome, sign, submit
+from harness.testbed import Testbed
+
+_LAMPORTS = 1_000_000
+_POLL_SECONDS = 0.2
+_POLLS_MAX = 600
+_MESSAGES_MAX = 50
+_ANSWER_SECONDS_MAX = 30
+
+
+def _payment(testbed: Testbed, player: Player) -> tuple[VersionedTransaction, int]:
+    """A signed payment to the treasury that nobody has sent, and the last height for it."""
+    move = transfer(
+        TransferParams(
+            from_pubkey=player.pubkey, to_pubkey=testbed.deployment.treasury, lamports=_LAMPORTS
+        )
+    )
+    return sign(testbed.client, [move], [player.keypair])
+
+
+def _send(testbed: Testbed, transaction: VersionedTransaction) -> Signature:
+    options = TxOpts(skip_preflight=True, preflight_commitment=Confirmed)
+    return testbed.client.send_raw_transaction(bytes(transaction), opts=options).value
+
+
+def _balance(testbed: Testbed, level: Commitment) -> int:
+    return testbed.client.get_balance(testbed.deployment.treasury, level).value
+
+
+def test_a_transaction_climbs_through_the_commitment_levels(testbed: Testbed) -> None:
+    """A payment is processed, then confirmed, then final, never the other way; what a level shows
+    follows: the balance read at `finalized` changes last."""
+    player = testbed.player()
+    before = _balance(testbed, Finalized)
+    transaction, _ = _payment(testbed, player)
+    signature = _send(testbed, transaction)
+    order = (
+        TransactionConfirmationStatus.Processed,
+        TransactionConfirmationStatus.Confirmed,
+        TransactionConfirmationStatus.Finalized,
+    )
+    seen: list[int] = []
+    for _ in range(_POLLS_MAX):
+        status = testbed.client.get_signature_statuses([signature]).value[0]
+        if status is not None and status.confirmation_status is not None:
+            seen.append(order.index(status.confirmation_status))
+        if seen and seen[-1] == 2:
+            break
+        testbed.clock.sleep(_POLL_SECONDS)
+    assert seen[-1] == 2
+    assert seen == sorted(seen)
+    assert _balance(testbed, Finalized) == before + _LAMPORTS
+    slots = [testbed.client.get_slot(one).value for one in (Finalized, Confirmed, Processed)]
+    assert slots == sorted(slots)
+
+
+def test_a_reveal_waits_for_the_metadata_to_spread(testbed: Testbed) -> None:
+    """Twelve seconds of the ledger's time pass between mint and reveal, as the page waits."""
+    player = testbed.player()
+    nft = player.mint()
+    minted = testbed.clock.now()
+    player.reveal(nft)
+    waited = (testbed.clock.now() - minted).total_seconds()
+    assert waited >= testbed.settings.propagation_seconds
+
+
+def test_a_blockhash_expires_after_its_slots(testbed: Testbed) -> None:
+    """A payment is signed and kept back until its blockhash has died. It is refused then, and
+    nothing was paid."""
+    player = testbed.player()
+    transaction, last_height = _payment(testbed, player)
+    before = _balance(testbed, Confirmed)
+    for _ in range(_POLLS_MAX):
+        if testbed.client.get_block_height(Finalized).value > last_height:
+            break
+        testbed.clock.sleep(1)
+    sent = submit(testbed.client, testbed.clock, transaction, last_height)
+    assert sent.outcome is Outcome.REFUSED
+    assert sent.fault is not None
+    assert sent.fault.name == "BlockhashNotFound"
+    assert _balance(testbed, Confirmed) == before
+
+
+def test_lost_bytes_are_sent_again_and_land_once(testbed: Testbed) -> None:
+    """The first broadcast is lost on the way. The same bytes, sent again three times, are one
+    transaction and one payment."""
+    player = testbed.player()
+    transaction, last_height = _payment(testbed, player)
+    before = _balance(testbed, Confirmed)
+    assert testbed.client.get_signature_statuses([transaction.signatures[0]]).value == [None]
+    for _ in range(2):
+        _send(testbed, transaction)
+    sent = submit(testbed.client, testbed.clock, transaction, last_height, skip_preflight=True)
+    assert sent.outcome is Outcome.LANDED
+    assert _balance(testbed, Confirmed) == before + _LAMPORTS
+
+
+@pytest.mark.needs("containers")
+def test_a_listener_connects_again_after_a_restart(testbed: Testbed) -> None:
+    """A page listens for its payment when the validator is killed. Its connection breaks; it
+    connects again, listens again and is told."""
+    player = testbed.player()
+    with connect(testbed.ledger.ws_url) as listener:
+        _subscribe(listener, "slotSubscribe", [])
+        assert _notice(listener)["method"] == "slotNotification"
+        restart_ledger(testbed)
+        with pytest.raises(ConnectionClosed):
+            _listen_on(listener)
+    transaction, _ = _payment(testbed, player)
+    with connect(testbed.ledger.ws_url) as listener:
+        signature = str(transaction.signatures[0])
+        _subscribe(listener, "signatureSubscribe", [signature, {"commitment": "confirmed"}])
+        _send(testbed, transaction)
+        told = _notice(listener)
+    assert told["method"] == "signatureNotification"
+    assert told["params"]["result"]["value"] == {"err": None}
+
+
+@pytest.mark.needs("containers")
+def test_the_validator_is_killed_between_the_steps(testbed: Testbed) -> None:
+    """kill -9 of the validator after the mint, after the reveal and before the sale: each time it
+    comes back with what was confirmed, and the economy goes on."""
+    player = testbed.player()
+    nft = player.mint()
+    restart_ledger(testbed)
+    assert testbed.exists(nft)
+    revealed = player.reveal(nft, wait=False)
+    restart_ledger(testbed)
+    assert testbed.metadata(nft).name == revealed.skin_name
+    player.sell(nft)
+    assert not testbed.exists(nft)
+
+
+@pytest.mark.needs("containers")
+def test_the_database_is_killed_between_the_steps(testbed: Testbed) -> None:
+    """kill -9 of Postgres after the reveal and after the sale: no reveal and no payment is lost,
+    and none happens twice."""
+    player = testbed.player()
+    nft = player.mint()
+    revealed = player.reveal(nft, wait=False)
+    restart_database(testbed)
+    assert player.reveal(nft, wait=False) == revealed
+    player.sell(nft)
+    restart_database(testbed)
+    assert not testbed.exists(nft)
+
+
+def _subscribe(listener: Connection, method: str, parameters: list[Any]) -> None:
+    request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
+    listener.send(json.dumps(request))
+    assert "result" in json.loads(listener.recv(timeout=_ANSWER_SECONDS_MAX))
+
+
+def _listen_on(listener: Connection) -> None:
+    for _ in range(_MESSAGES_MAX):
+        listener.recv(timeout=_ANSWER_SECONDS_MAX)
+
+
+def _notice(listener: Connection) -> dict[str, Any]:
+    return dict(json.loads(listener.recv(timeout=_ANSWER_SECONDS_MAX)))
