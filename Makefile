@@ -8,7 +8,7 @@ SUITE  ?= smoke
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench lock programs clean
+.PHONY: help setup run test lint bench bench-docker parity test-docker lock programs clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,15 @@ lint: $(VENV)/all.stamp ## style, types and the design's import rules
 
 bench: $(VENV)/all.stamp ## the figures of the README, as ratios in one run
 	@$(BIN)/harness bench $(ARGS)
+
+bench-docker: $(VENV)/all.stamp ## the embedded default against a validator in a container (needs Docker)
+	@$(BIN)/harness bench-docker $(ARGS)
+
+parity: $(VENV)/all.stamp ## every difference between the embedded ledger and a validator (needs Docker)
+	@$(BIN)/harness parity $(ARGS)
+
+test-docker: $(VENV)/all.stamp ## the core suite in containers, or the reason why it was skipped
+	@$(BIN)/python -m harness.containers.ready && $(BIN)/python -m pytest tests/harness/containers $(ARGS) || test $$? = 3
 
 programs: ## rebuild the on-chain programs and compare them with the committed ones (needs root or Docker)
 	programs/recipe/rebuild

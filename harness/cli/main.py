@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from harness.cli import (
     bench,
+    bench_containers,
     doctor,
     ledger,
     load,
@@ -46,6 +47,7 @@ app.command("up")(up.up)
 app.command("ledger")(ledger.ledger)
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
+app.command("bench-docker")(bench_containers.bench_docker)
 app.command("load")(load.load)
 app.add_typer(programs.app, name="programs")
 app.command("parity")(parity.parity)

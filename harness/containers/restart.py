@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 class Restartable(Protocol):
     """What can be killed and comes back in the same place with what it had written down."""
 
-    def restart_ledger(testbed: Testbed) -> None:
+    def restart(self) -> None: ...
+
+
+def restart_ledger(testbed: Testbed) -> None:
     """Kill the validator's container, start it again and wait until it is healthy.
 
     Raises HarnessError if it is not in a container of ours.
