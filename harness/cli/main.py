@@ -11,6 +11,7 @@ from rich.markup import escape
 from harness.cli import (
     bench,
     bench_containers,
+    compare,
     doctor,
     ledger,
     load,
@@ -43,6 +44,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("suites")(run.list_suites)
 app.command("scenarios")(scenarios.scenarios)
+app.command("compare")(compare.compare)
 app.command("up")(up.up)
 app.command("ledger")(ledger.ledger)
 app.command("doctor")(doctor.doctor)

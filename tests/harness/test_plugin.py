@@ -63,7 +63,7 @@ def test_an_honest_scenario_passes(tmp_path: Path) -> None:
     assert lines[0]["kind"] == "scenario"
     assert lines[0]["title"] == "A player mints and keeps"
     assert lines[-1]["outcome"] == "passed"
-    assert sum(line["kind"] == "check" for line in lines) == 5
+    assert sum(line["kind"] == "check" for line in lines) == 6
 
 
 def test_what_the_judges_find_fails_the_test(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_failed_assertion_is_judged_all_the_same(tmp_path: Path) -> None:
     code, _, lines = play(tmp_path, WRONG)
     assert code == 1
     assert lines[-1]["outcome"] == "failed"
-    assert sum(line["kind"] == "check" for line in lines) == 5
+    assert sum(line["kind"] == "check" for line in lines) == 6
 
 
 def test_unknown_settings_are_told(tmp_path: Path) -> None:

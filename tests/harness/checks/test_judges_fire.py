@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from harness.checks import JUDGES, Evidence, Judgement
 from harness.checks.lamports import judge_lamports
+from harness.checks.limits import judge_limits
 from harness.checks.mints import judge_mints
 from harness.checks.secrecy import judge_secrecy
 from harness.ledger.embedded import EmbeddedLedger
@@ -181,6 +182,35 @@ def test_another_price_or_tax_than_promised(played: tuple[Testbed, Nft, Nft]) ->
     assert len(dearer.findings) == 2
     milder = judge_mints(altered(evidence, bot_tax_lamports=19_999_999))
     assert len(milder.findings) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"compute_units": 800_001, "compute_units_limit": 800_000}, "800001 compute units of"),
+        ({"compute_units": 1_400_001, "compute_units_limit": 2_000_000}, "of 1400000"),
+        ({"size_bytes": 1233}, "has 1233 bytes"),
+    ],
+)
+def test_a_transaction_beyond_its_limits(
+    played: tuple[Testbed, Nft, Nft], changes: dict[str, int], told: str
+) -> None:
+    evidence = played[0].evidence()
+    last = dataclasses.replace(evidence.receipts[-1], **changes)
+    spoiled = dataclasses.replace(evidence, receipts=(*evidence.receipts[:-1], last))
+    (finding,) = judge_limits(spoiled).findings
+    assert told in finding
+    assert judge_limits(evidence).passed
+
+
+def test_an_nft_that_its_holder_burnt_is_owed_nothing(played: tuple[Testbed, Nft, Nft]) -> None:
+    testbed, _, kept = played
+    testbed.players[0].burn(kept)
+    found = verdicts(testbed)["burnt, paid and recorded"]
+    assert found.passed
+    assert found.counted["burnt by their holders"] == 1
+    undone(testbed, "update user_skins set is_burned_back = true")
+    assert not verdicts(testbed)["burnt, paid and recorded"].passed
 
 
 def test_a_log_that_tells(played: tuple[Testbed, Nft, Nft]) -> None:

@@ -1,0 +1,16 @@
+"""Breaks a process from its start, as TESTBED_MUTATION says. On child processes' path only."""
+
+import os
+
+_NAME = os.environ.get("TESTBED_MUTATION")
+
+if _NAME == "unrecorded":
+    from backend.service.buyback import BuybackService, Paid
+
+    BuybackService._record = lambda self, quote, wallet, signature: Paid(
+        signature, quote.amount_lamports
+    )
+elif _NAME == "drawn anew":
+    from backend.adapters.reveal_rows import RevealRows
+
+    RevealRows.find = lambda self, mint: None
