@@ -23,6 +23,7 @@ def test_metadata_that_is_not_there_yet(testbed: Testbed) -> None:
     assert nft == coming
     testbed.clock.sleep(30)
     testbed.backend.tick()
+    assert testbed.metadata(nft).uri != testbed.config.hidden.uri
     revealed = player.reveal(nft)
     assert testbed.metadata(nft).name == revealed.skin_name
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from tests.mutation.registry import by_story
+from tests.mutation.registry import mutation_of
 
 _CAUGHT = pytest.StashKey[str]()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    mutation = by_story().get(getattr(item, "originalname", item.name))
+    mutation = mutation_of(item.name, getattr(item, "originalname", item.name))
     with ExitStack() as stack:
         if mutation is not None:
             stack.enter_context(mutation.apply(getattr(item, "module", None)))
@@ -34,7 +34,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failure of the story, or of its setting up, is what is wanted."""
     report = yield
-    mutation = by_story().get(getattr(item, "originalname", item.name))
+    mutation = mutation_of(item.name, getattr(item, "originalname", item.name))
     if report.when != "teardown" and report.failed:
         item.stash[_CAUGHT] = str(call.excinfo.value if call.excinfo else "")[:200]
         report.outcome, report.longrepr = "passed", None
