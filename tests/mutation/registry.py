@@ -82,7 +82,7 @@ def _unrecorded(_: Any) -> Iterator[None]:
 
     with (
         mock.patch.object(BuybackService, "_record", forget),
-        mock.patch.object(BuybackService, "repair", lambda *_: False),
+        mock.patch.object(BuybackService, "repair", return_value=False),
         in_child_processes("unrecorded"),
     ):
         yield
@@ -248,7 +248,8 @@ MUTATIONS = (
         ("test_the_metadata_authority_is_lost",),
     ),
     Mutation(
-        "the minimum is not set", put("harness.players.operator:Operator.set_min_treasury", nothing),
+        "the minimum is not set",
+        put("harness.players.operator:Operator.set_min_treasury", nothing),
         ("test_the_minimum_balance_is_never_touched[one below]",),
     ),
     Mutation(
