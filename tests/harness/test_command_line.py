@@ -66,7 +66,7 @@ def test_a_run_leaves_its_folder_and_repeats_byte_for_byte(tmp_path: Path) -> No
     [
         (
             ("run", "sale"),
-            "suite 'sale' is unknown; known: all, smoke, nightly, buyback, flow, guard",
+            "suite 'sale' is unknown; known: all, smoke, nightly, access, buyback",
         ),
         (("run", "--config", "none.json"), "none.json: cannot be read"),
         (("run", "--config", "bad.json"), "bad.json: number: is missing"),
