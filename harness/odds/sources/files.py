@@ -15,7 +15,7 @@ from harness.odds.draws import Draws
 from harness.odds.intake import draws_of
 from harness.odds.table import RarityTable
 
-_ROWS_A_BATCH = 500_000
+_ROWS_A_BATCH = 100_000
 _CODED = ("wallet", "box", "tier", "skin")
 
 
@@ -50,7 +50,9 @@ def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
     with parquet.ParquetFile(
         path, read_dictionary=list(_CODED), memory_map=False, pre_buffer=False
     ) as file:
-        yield from file.iter_batches(batch_size=_ROWS_A_BATCH)
+        for group in range(file.num_row_groups):  # one at a time: all at once would be buffered
+            yield from file.iter_batches(batch_size=_ROWS_A_BATCH, row_groups=[group])
+            pa.default_memory_pool().release_unused()
 
 
 def _journal(path: Path) -> Iterator[pa.RecordBatch]:
