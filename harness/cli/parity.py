@@ -83,6 +83,8 @@ def parity(
     counted, differences = found.counted + rpc.counted, found.differences + rpc.differences
     explained, unexplained = sort_out(differences, known)
     words = ["harness", "parity", suite, "--seed", seed, *(["--rpc-only"] if rpc_only else [])]
+    words += [] if keyword is None else ["-k", keyword]
+    words += [] if testbed is None else ["--testbed", testbed.name]
     page = as_markdown(shlex.join(words), image or IMAGE, counted, (explained, unexplained))
     target = write or folder / "parity.md"
     part = target.with_name(target.name + ".part")
