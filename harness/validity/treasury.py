@@ -262,7 +262,7 @@ def variance_reduction(seed: int, scale: float, progress: Progress) -> Part:
             price=Gbm(200.0, 0.0, 0.55),
         )
         started = time.perf_counter()
-        rare = rare_ruin(scenario, seed=seed, relative_error=0.1 if scale >= 0.5 else 0.3)
+        rare = rare_ruin(scenario, seed=seed, relative_error=0.1)
         seconds = time.perf_counter() - started
         plain = simulate(scenario, paths=plain_paths, seed=seed + 1).ruin(level=0.999)
         # At 99.9 % for both: the intervals must meet.
