@@ -102,7 +102,7 @@ def test_the_rpc_is_over_its_limit(testbed: Testbed) -> None:
         player.request_buyback(nft)
     assert refusal.value.code == "LEDGER_UNAVAILABLE"
     testbed.weather.clear()
-    assert testbed.api.metrics()["rpc_too_many_requests_total"] >= 1
+    assert testbed.api.metrics()['rpc_requests_total{outcome="rate_limited"}'] >= 1
     player.sell(nft)
 
 
@@ -215,10 +215,10 @@ def test_failures_are_counted(testbed: Testbed) -> None:
         testbed.player().request_buyback(nft)
     player.sell(nft)
     seen = testbed.api.metrics()
-    assert seen['reveals_total{outcome="ok"}'] == 1
-    assert seen['reveals_total{outcome="METADATA_NOT_FOUND"}'] == 1
-    assert seen['buybacks_total{outcome="NOT_THE_HOLDER",step="request"}'] == 1
-    assert seen['buybacks_total{outcome="ok",step="confirm"}'] == 1
+    assert seen['reveals_total{code="",outcome="revealed"}'] == 1
+    assert seen['reveals_total{code="METADATA_NOT_FOUND",outcome="refused"}'] == 1
+    assert seen['buybacks_total{code="NOT_THE_HOLDER",outcome="refused"}'] == 1
+    assert seen['buybacks_total{code="",outcome="paid"}'] == 1
 
 
 @pytest.mark.guide("monitoring.database-connections")

@@ -19,6 +19,8 @@ from harness.journal import Journal
 
 _TIMEOUT_SECONDS = 60.0
 
+_METRICS_NAMESPACE = "mystery_box_"
+
 #: The code of a call that nobody answered.
 NO_ANSWER = "NO_ANSWER"
 
@@ -153,12 +155,13 @@ class BackendApi:
         return self._http.get(root + path, headers=headers)
 
     def metrics(self) -> dict[str, float]:
-        """What /metrics says now: each series, labels included, and its value."""
+        """What /metrics says now: each series, labels included and without the backend's
+        namespace, and its value."""
         found = {}
         for line in self.outside("/metrics").text.splitlines():
             if line and not line.startswith("#"):
                 name, _, value = line.rpartition(" ")
-                found[name] = float(value)
+                found[name.removeprefix(_METRICS_NAMESPACE)] = float(value)
         return found
 
     def preflight(self, origin: str) -> httpx.Response:
