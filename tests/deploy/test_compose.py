@@ -148,7 +148,7 @@ def metrics_in(text: str) -> set[str]:
 
 @pytest.mark.unjudged
 def test_rules_and_dashboard_ask_for_what_the_backend_serves(testbed: Testbed) -> None:
-    """`mystery_box_oracle_age_seconds` is served where a price feed runs; the static price has no age."""
+    """The oracle has an age where a price feed runs; the static price has none."""
     served = httpx.get(f"{testbed.backend.url}/metrics", verify=False).text
     names = set(re.findall(r"^# TYPE (\w+)", served, re.M)) | {"mystery_box_oracle_age_seconds"}
     for file in ("prometheus/alerts.yml", "grafana/dashboards/mystery-box.json"):
