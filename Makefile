@@ -8,7 +8,7 @@ SUITE  ?= smoke
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench bench-docker parity test-docker lock programs clean
+.PHONY: help setup run test lint bench bench-docker parity test-docker lock programs clean notebooks
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ run: $(VENV)/run.stamp ## mint, reveal and buy back for real, then a report (SUI
 
 test: $(VENV)/all.stamp ## all tests
 	$(BIN)/python -m pytest $(ARGS)
+
+notebooks: $(VENV)/all.stamp ## open the notebooks: odds, drawdown, reserve, adversary, forecast, audit
+	@$(BIN)/jupyter lab --ip 127.0.0.1 notebooks
 
 lint: $(VENV)/all.stamp ## style, types and the design's import rules
 	$(BIN)/ruff check .

@@ -22,6 +22,7 @@ from harness.cli import (
     run,
     scenarios,
     treasury,
+    treasury_real,
     up,
     validity,
 )
@@ -56,6 +57,9 @@ app.command("parity")(parity.parity)
 app.add_typer(provision.app, name="provision")
 app.command("validity")(validity.validity)
 app.add_typer(odds.app)
+treasury.app.command("replay")(treasury_real.replay)
+treasury.app.command("calibrate")(treasury_real.calibrate)
+treasury.app.command("adversary")(treasury_real.adversary)
 app.add_typer(treasury.app, name="treasury")
 
 

@@ -63,7 +63,7 @@ def from_database(engine: Engine) -> Records:
         "select u.created_at, b.created_at, t.rarity, b.amount_paid from user_skins u "
         "join skin_templates t on t.id = u.skin_template_id "
         "left join buyback_records b on b.nft_mint = u.nft_mint_address "
-        "where u.revealed_at is not null order by u.created_at limit :most"
+        "order by u.created_at limit :most"
     )
     with engine.connect() as connection:
         rows = connection.execute(query, {"most": ITEMS_MAX}).all()

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from harness.errors import UsageError
+from harness.testbed import Testbed
 from harness.treasury.calibrate import back_test, calibrate
-from harness.treasury.records import Item, Records, from_csv, from_journal
+from harness.treasury.records import Item, Records, from_csv, from_database, from_journal
 from harness.treasury.scenario import Scenario
 
 
@@ -112,6 +113,19 @@ def test_csv_and_journal_give_the_same_table(tmp_path: Path) -> None:
     journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert from_csv(table) == from_journal(journal)
     assert from_csv(table).items[0] == Item(0.0, 2.0, "Rare", 250)
+
+
+def test_a_backends_own_books(testbed: Testbed) -> None:
+    player = testbed.player()
+    sold, kept = player.mint(), player.mint()
+    for nft in (sold, kept):
+        player.reveal(nft)
+    lamports = player.quote(sold).lamports
+    player.sell(sold)
+    found = from_database(testbed.engine)
+    assert [item.paid_lamports for item in found.items] == [lamports, None]
+    assert found.items[0].sold_day is not None
+    assert found.days > 0
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,170 @@
+"""`harness treasury replay`, `calibrate` and `adversary`: the model against what is real."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from harness.cli.treasury import Runs, ScenarioFile, Seed, _keep, _plain, _print, _progress, _read
+from harness.errors import EXIT_FAILED, EXIT_THRESHOLD, UsageError
+
+if TYPE_CHECKING:
+    from harness.treasury.records import Records
+
+_REPLAY_PATHS_MAX = 100
+
+
+def replay(
+    scenario: ScenarioFile = None,
+    days: Annotated[float, typer.Option(min=0.01, max=366, help="Days of each path.")] = 7.0,
+    paths: Annotated[int, typer.Option(min=1, max=_REPLAY_PATHS_MAX, help="Paths to play.")] = 1,
+    seed: Seed = 0,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Play sampled paths with real wallets, programs and backend; compare to the lamport.
+
+    Exits 1 at the first step after which the treasury on the ledger is not that of the books.
+
+    For example:
+
+        harness treasury replay --days 7
+        harness treasury replay treasury.toml --paths 3 --seed 5
+    """
+    from harness.run.folder import new_run_folder, write_json
+    from harness.treasury.model import Shortfall
+    from harness.treasury.replay import check_replayable, events_of
+    from harness.treasury.replay import replay as play
+    from harness.treasury.tape import record
+
+    question = _read(scenario).change("days", days)
+    if question.rules.on_shortfall is Shortfall.STOP:
+        question = question.change("rules.on_shortfall", Shortfall.REFUSE)
+    tapes = record(question, seed, paths)
+    check_replayable(question, sum(events_of(tape) for tape in tapes))
+    folder = new_run_folder(runs, datetime.now(UTC))
+    table = Table("path", "steps", "minted", "paid", "refused", "treasury, lamports", "")
+    agree, told = True, []
+    for tape in tapes:
+        with _progress(f"path {tape.path}") as progress:
+            found = play(tape, folder, progress)
+        agree &= found.agrees
+        different = found.first_difference
+        verdict = "agrees"
+        if different is not None:
+            verdict = f"DIFFERS at step {different.step}: the books say {different.books_lamports}"
+        elif found.findings:
+            verdict = f"the judges: {found.findings[0]}"
+        table.add_row(
+            str(tape.path), str(len(found.steps)), str(sum(one.minted for one in found.steps)),
+            str(sum(one.paid for one in found.steps)), str(sum(one.refused for one in found.steps)),
+            f"{found.steps[-1].ledger_lamports:,}", verdict,
+        )  # fmt: skip
+        told.append({"path": tape.path, "agrees": found.agrees, "findings": list(found.findings),
+                     "steps": [_plain(one) for one in found.steps]})  # fmt: skip
+    Console(highlight=False).print(table)
+    write_json(folder / "replay.json", {"seed": seed, "paths": told})
+    Console(highlight=False).print(f"results: {folder / 'replay.json'}", soft_wrap=True)
+    if not agree:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def calibrate(
+    records: Annotated[
+        str, typer.Argument(help="A journal.jsonl, a CSV file, or a URL of the backend's Postgres.")
+    ],
+    split: Annotated[
+        float, typer.Option(help="Share of the time that is fitted in the back-test.")
+    ] = 0.7,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Fit demand and holding to what happened, and test a forecast against the rest of it.
+
+    Exits 99 when the back-test does not hold: the crowd has changed, do not plan by this fit.
+
+    For example:
+
+        harness treasury calibrate boxes.csv
+        harness treasury calibrate runs/2026-01-02T101500Z/journal.jsonl
+    """
+    from harness.treasury.calibrate import back_test
+    from harness.treasury.calibrate import calibrate as fit
+
+    found = _records(records)
+    fitted, test = fit(found), back_test(found, split=split)
+
+    def interval(one: object, form: str = ".2f") -> str:
+        value, low, high = (getattr(one, name) for name in ("value", "low", "high"))
+        return f"{value:{form}} ({low:{form}} to {high:{form}})"
+
+    _print(
+        [
+            ("boxes, and days watched", f"{fitted.boxes:,}, {fitted.days:.1f}"),
+            ("boxes a day", interval(fitted.mints_day)),
+            ("days scatter as Poisson ones, p", f"{fitted.dispersion_p:.3f}"),
+            ("sold within a day, share", interval(fitted.sold_at_once)),
+            ("sold later, share", f"{fitted.seller_share:.2f}"),
+            ("at a hazard a day of", f"{fitted.hazard_day:.4f}"),
+            (f"boxes after day {test.split_day:.1f}: seen {test.mints}, forecast",
+             interval(test.mints_forecast, ".0f")),
+            (f"sales after day {test.split_day:.1f}: seen {test.sales}, forecast",
+             interval(test.sales_forecast, ".0f")),
+            ("back-test", "holds" if test.holds else "DOES NOT HOLD"),
+        ]
+    )  # fmt: skip
+    _keep(runs, {"calibration": _plain(fitted), "back_test": _plain(test), "holds": test.holds})
+    if not test.holds:
+        raise typer.Exit(EXIT_THRESHOLD)
+
+
+def adversary(
+    scenario: ScenarioFile = None,
+    days: Annotated[float, typer.Option(min=0.01, help="Days that are looked at.")] = 10.0,
+    step_seconds: Annotated[float, typer.Option(min=1, help="How often they can act.")] = 300.0,
+    mints_day: Annotated[float, typer.Option(help="Boxes they can buy a day.")] = 100.0,
+    paths: Annotated[int, typer.Option(help="Paths to search on and to judge by.")] = 200,
+    seed: Seed = 0,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Search the most profitable strategy against a rule set, and what it earns a day.
+
+    For example:
+
+        harness treasury adversary
+        harness treasury adversary treasury.toml --step-seconds 60
+    """
+    from harness.treasury.adversary import best_response
+
+    question = _read(scenario).change("days", days).change("step_seconds", step_seconds)
+    found = best_response(question, paths=paths, seed=seed, mints_day_max=mints_day)
+    gain = found.profit_usd_day
+    _print(
+        [
+            ("a mint is worth its cost below, USD a SOL", f"{found.break_even_sol_usd:.2f}"),
+            (f"best of {found.tried} strategies", str(found.strategy)),
+            ("profit, USD a day", f"{gain.value:,.2f} ({gain.low:,.2f} to {gain.high:,.2f})"),
+            ("boxes a day", f"{found.mints_day:,.1f}"),
+            ("profitable beyond doubt", "yes" if found.profitable else "no"),
+        ]
+    )
+    _keep(runs, {**_plain(found), "strategy": str(found.strategy)})
+
+
+def _records(written: str) -> Records:
+    from harness.treasury.records import from_csv, from_database, from_journal
+
+    if "://" in written:
+        from sqlalchemy import create_engine
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            return from_database(create_engine(written))
+        except SQLAlchemyError as error:
+            reason = type(error).__name__
+            raise UsageError(f"calibrate: the database cannot be read ({reason})") from None
+    path = Path(written)
+    return from_journal(path) if path.suffix == ".jsonl" else from_csv(path)

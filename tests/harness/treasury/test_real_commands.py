@@ -1,0 +1,50 @@
+"""`harness treasury replay`, `calibrate` and `adversary` on the command line."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from typer.testing import CliRunner
+
+from harness.cli.main import app
+
+RUNNER = CliRunner()
+
+
+def test_replay_agrees_and_is_kept(tmp_path: Path) -> None:
+    done = RUNNER.invoke(
+        app, ["treasury", "replay", "--days", "1", "--seed", "3", "--runs", str(tmp_path)]
+    )
+    assert done.exit_code == 0, done.output
+    (kept,) = tmp_path.glob("*/replay.json")
+    assert json.loads(kept.read_text())["paths"][0]["agrees"] is True
+
+
+def test_calibrate_tells_a_steady_crowd_from_a_changed_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    start = datetime(2026, 1, 2, tzinfo=UTC)
+
+    def written(name: str, days: np.ndarray) -> str:
+        lines = [f"{(start + timedelta(days=float(day))).isoformat()},,Common," for day in days]
+        path = tmp_path / name
+        path.write_text("\n".join(["minted_at,sold_at,tier,paid_lamports", *lines]) + "\n")
+        return str(path)
+
+    steady = written("steady.csv", np.sort(rng.uniform(0, 50, 500)))
+    changed = written("changed.csv", np.sort(np.append(rng.uniform(0, 50, 500), np.full(900, 49))))
+    for path, code in ((steady, 0), (changed, 99)):
+        done = RUNNER.invoke(app, ["treasury", "calibrate", path, "--runs", str(tmp_path / "runs")])
+        assert done.exit_code == code, done.output
+
+
+def test_adversary_reports_strategy_profit_and_price(tmp_path: Path) -> None:
+    done = RUNNER.invoke(
+        app,
+        ["treasury", "adversary", "--days", "1", "--paths", "20", "--runs", str(tmp_path)],
+    )
+    assert done.exit_code == 0, done.output
+    assert "186.96" in done.output  # 0.85 x 44.32 USD over 0.2014816 SOL
+    assert "mint while a box brings" in done.output
