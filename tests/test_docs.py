@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks import JUDGES, buybacks, lamports, mints, reveals, secrecy
+from harness.checks import JUDGES, buybacks, lamports, limits, mints, reveals, secrecy
 from harness.run.selection import suites
 
 ROOT = Path(__file__).parent.parent
@@ -36,7 +36,7 @@ def test_the_ledgers_example_runs() -> None:
 
 def test_every_judge_is_described() -> None:
     page = (ROOT / "docs" / "scenarios.md").read_text()
-    modules = (lamports, mints, reveals, buybacks, secrecy)
+    modules = (lamports, mints, reveals, buybacks, limits, secrecy)
     assert len(modules) == len(JUDGES)
     for module in modules:
         assert f"| {module.NAME} |" in page

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.checks import JUDGES
+
 HARNESS = str(Path(sys.executable).with_name("harness"))
 PROFILE = """
 about = "a few seconds"
@@ -59,7 +61,7 @@ def test_distributed_over_processes_judged_and_reported(tmp_path: Path) -> None:
     found = figures(tmp_path)
     judged = found["judgements"]
     assert isinstance(judged, list)
-    assert len(judged) == 7
+    assert len(judged) == len(JUDGES) + 2  # and rate limits, and resources
     assert all(one["passed"] for one in judged)
     rows = found["rows"]
     assert isinstance(rows, list)
