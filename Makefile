@@ -25,7 +25,7 @@ run: $(VENV)/run.stamp ## mint, reveal and buy back for real, then a report (SUI
 	@$(BIN)/harness run $(SUITE) $(ARGS)
 
 test: $(VENV)/all.stamp ## all tests
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n logical $(ARGS)
 
 notebooks: $(VENV)/all.stamp ## open the notebooks: odds, drawdown, reserve, adversary, forecast, audit
 	@$(BIN)/jupyter lab --ip 127.0.0.1 notebooks
