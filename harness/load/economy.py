@@ -16,7 +16,9 @@ from harness.run.session import RunOptions, RunSession
 from harness.testbed import Testbed
 
 #: What a load test must be able to ask for, where the profile does not test the limits themselves.
-_UNLIMITED = {"RATE_LIMIT_MAX_REQUESTS": "1000000", "RATE_LIMIT_WINDOW_MS": "900000"}
+_UNLIMITED = {"RATE_LIMIT_MAX_REQUESTS": "0", "REVEAL_LIMIT_MAX_REQUESTS": "0"}
+#: Where it does, each wallet comes from an address of its own, through a proxy on this machine.
+_LIMITED = {"TRUSTED_PROXIES": "127.0.0.1"}
 
 
 class RealTimeSource(EmbeddedSource):
@@ -56,8 +58,7 @@ def open_economy(profile: Profile, seed: str, folder: Path, items: int) -> Itera
                 box_id=bed.box_id,
                 placeholder_uri=bed.config.hidden.uri,
             )
-            if not profile.rate_limits:
-                environment |= _UNLIMITED
+            environment |= _LIMITED if profile.rate_limits else _UNLIMITED
             with run_backend(
                 environment, folder / "logs" / "backend.log", workers=profile.backend_workers
             ) as backend:
