@@ -6,6 +6,7 @@ neither its buyer nor the time, so that any grouping of the draws is a random on
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from harness.odds.column import relabelled, tally
 from harness.odds.draws import BoxDraws
 from harness.odds.result import TestResult, false_discovery, monte_carlo
 
@@ -31,19 +33,22 @@ def dependence_tests(
 ) -> list[TestResult]:
     """One test for each thing that is known of the draws. Those that are not known are named."""
     tests = []
-    for name, groups in (
-        ("wallet", box.wallet.codes if box.wallet is not None else None),
-        ("hour of the day", None if box.time_us is None else _hours(box.time_us)),
-        ("mint number, in ten parts", _blocks(box.number)),
-        ("order of draws, in ten parts", _blocks(np.arange(len(box)))),
-        ("amount paid", _levels(box.paid_lamports)),
-    ):
+    for name, groups in _groupings(box):
         if groups is None:
             why = "the source does not say"
             tests.append(TestResult(FAMILY, name, len(box), None, None, "none", detail=why))
             continue
         tests.append(contingency(name, groups, box.tier, len(box.table.tiers), rng, shuffles))
     return tests
+
+
+def _groupings(box: BoxDraws) -> Iterator[tuple[str, NDArray[Any] | None]]:
+    """One at a time: each is as long as the draws."""
+    yield "wallet", None if box.wallet is None else box.wallet.codes
+    yield "hour of the day", None if box.time_us is None else _hours(box.time_us)
+    yield "mint number, in ten parts", _blocks(box.number)
+    yield "order of draws, in ten parts", _ten_parts(len(box)) if len(box) else None
+    yield "amount paid", _levels(box.paid_lamports)
 
 
 def contingency(
@@ -61,15 +66,15 @@ def contingency(
     mean and variance under shuffling, which also holds for many thinly filled groups, such as
     wallets.
     """
-    known = groups >= 0
-    left_out = int(np.count_nonzero(~known))
+    left_out = int(np.count_nonzero(groups < 0)) if len(groups) and groups.min() < 0 else 0
     detail = f"{left_out} draws without it left out" if left_out else ""
     if left_out:
+        known = groups >= 0
         groups, tiers = groups[known], tiers[known]
     n = len(groups)
-    rows = np.bincount(groups) if n else np.zeros(1, dtype=np.int64)
-    columns = np.bincount(tiers, minlength=k)
-    codes = (np.cumsum(rows > 0) - 1)[groups] if np.any(rows == 0) else groups
+    rows = tally(groups, int(groups.max()) + 1 if n else 1)
+    columns = tally(tiers, k)
+    codes = relabelled(groups, np.cumsum(rows > 0) - 1) if np.any(rows == 0) else groups
     rows, columns = rows[rows > 0], columns[columns > 0]
     if len(rows) < 2 or len(columns) < 2 or n < 10:
         return TestResult(family, name, n, None, None, "none", detail="needs two groups and tiers")
@@ -170,12 +175,17 @@ def _blocks(numbers: NDArray[Any] | None) -> NDArray[Any] | None:
     if numbers is None or len(numbers) == 0:
         return None
     in_order = not np.any(numbers[1:] < numbers[:-1])
-    parts = (np.arange(len(numbers)) * _BLOCKS // len(numbers)).astype(np.int8)
+    parts = _ten_parts(len(numbers))
     if in_order:
         return parts
     found = np.empty(len(numbers), dtype=np.int8)
     found[np.argsort(numbers, kind="stable")] = parts
     return found
+
+
+def _ten_parts(n: int) -> NDArray[np.int8]:
+    starts = -(-np.arange(_BLOCKS + 1) * n // _BLOCKS)  # rounded up
+    return np.repeat(np.arange(_BLOCKS, dtype=np.int8), np.diff(starts))
 
 
 def _levels(amounts: NDArray[Any] | None) -> NDArray[Any] | None:

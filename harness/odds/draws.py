@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.odds.column import relabelled, tally
 from harness.odds.table import RarityTable
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Draws:
         lookup = np.array([place.get(name, -1) for name in self.tier.names], dtype=np.int8)
         tier = part(self.tier.codes)
         assert tier is not None
-        codes = lookup[tier] if len(lookup) else np.empty(0, dtype=np.int8)
+        codes = relabelled(tier, lookup)
         assert not np.any(codes < 0), "the intake lets no unknown tier through"
         return BoxDraws(
             table=table,
@@ -172,4 +173,4 @@ class BoxDraws:
     @cached_property
     def counts(self) -> NDArray[np.int64]:
         """How often each tier came, in the table's order."""
-        return np.bincount(self.tier, minlength=len(self.table.tiers)).astype(np.int64)
+        return tally(self.tier, len(self.table.tiers))

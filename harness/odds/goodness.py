@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from harness.errors import UsageError
+from harness.odds.column import tally
 from harness.odds.draws import BoxDraws
 from harness.odds.exact import Kind, outcomes, statistics, tail_probability
 from harness.odds.result import REPLICATES, TestResult, monte_carlo
@@ -235,8 +236,7 @@ def _skin_counts(
     box: BoxDraws, place: int, tier: str, listed: dict[str, dict[str, float]]
 ) -> NDArray[np.int64] | None:
     assert box.skin is not None
-    codes = box.skin.codes[box.tier == place]
-    counts = np.bincount(codes[codes >= 0], minlength=len(box.skin.names))
+    counts = tally(box.skin.codes[box.tier == place], len(box.skin.names))
     seen: dict[str, Any] = {box.skin.names[code]: counts[code] for code in np.flatnonzero(counts)}
     if tier not in listed:
         return None

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from harness.errors import UsageError
+from harness.odds.column import Column, any_twice, relabelled, tally
 from harness.odds.draws import UNKNOWN, Coded, Draws, Rejects
 from harness.odds.table import RarityTable
 
@@ -51,7 +52,8 @@ class Intake:
         self.strict = strict
         self.unknown_ok = unknown_ok
         self.rows_in = 0
-        self._parts: dict[str, list[NDArray[Any]]] = {}
+        self._parts: dict[str, Column] = {}
+        self._mints: list[pa.Array] | None = []
         self._names: dict[str, dict[str, int]] = {}
         self._met: dict[str, tuple[pa.Array, NDArray[Any]]] = {}
         self._rejected: Counter[str] = Counter()
@@ -81,14 +83,14 @@ class Intake:
             texts = _texts(columns["mint"])
             wrong.mark(_blank(texts), "mint is missing")
             taken["mint_hash"] = _hashes(texts)
-            if self.rows_in + rows <= _MINTS_KEPT_MAX:
-                taken["mints"] = texts.to_numpy(zero_copy_only=False)
-            else:
-                self._parts.pop("mints", None)
         self._settle(wrong, columns)
         keep = None if not wrong.any else wrong.reason == 0
         for name, values in taken.items():
-            self._parts.setdefault(name, []).append(values if keep is None else values[keep])
+            self._put(name, values if keep is None else values[keep])
+        if self.rows_in + rows > _MINTS_KEPT_MAX:
+            self._mints = None
+        if self._mints is not None and "mint" in columns:
+            self._mints.append(texts if keep is None else texts.filter(pa.array(keep)))
         row_numbers = np.arange(self.rows_in + 1, self.rows_in + rows + 1)
         if keep is not None or self._parts.get("row"):
             self._remember_rows(row_numbers, keep)
@@ -98,22 +100,26 @@ class Intake:
         """The draws. Raises UsageError if there are none, or naming a mint that stands twice."""
         if self.rows_in == 0:
             raise UsageError(f"{self.source}: has no rows: nothing was drawn")
-        joined = {name: _joined(self._parts, name) for name in list(self._parts)}
+        joined = {name: column.whole() for name, column in self._parts.items()}
+        self._parts.clear()
         rows = joined.pop("row", None)
+        mints = None
+        if self._mints:
+            mints = pa.chunked_array(self._mints, pa.string()).to_numpy()
         if "mint_hash" in joined:
             keep = self._check_duplicates(joined, rows)
             if keep is not None:
-                joined = {name: v[keep] for name, v in joined.items() if len(v) == len(keep)}
+                joined = {name: values[keep] for name, values in joined.items()}
+                mints = None if mints is None else mints[keep]
         if not len(joined["tier"]):
             raise UsageError(
                 f"{self.source}: all {self.rows_in} rows were rejected, first {self._examples[0]}"
             )
         coded = {
-            name: self._sorted(name, joined[name])
+            name: self._sorted(name, joined.pop(name))
             for name in ("tier", "box", "skin", "wallet")
             if name in joined
         }
-        mints = joined.get("mints")
         return Draws(
             source=self.source,
             rows_in=self.rows_in,
@@ -123,7 +129,7 @@ class Intake:
             wallet=coded.get("wallet"),
             time_us=joined.get("time"),
             mint_hash=joined.get("mint_hash"),
-            mints=mints if mints is not None and len(mints) == len(joined["tier"]) else None,
+            mints=mints,
             number=joined.get("number"),
             paid_lamports=joined.get("paid_lamports"),
             rejects=Rejects(dict(self._rejected), tuple(self._examples)),
@@ -200,8 +206,7 @@ class Intake:
         self, joined: Mapping[str, NDArray[Any]], rows: NDArray[Any] | None
     ) -> NDArray[np.bool_] | None:
         hashes = joined["mint_hash"]
-        in_order = np.sort(hashes)
-        if not np.any(in_order[1:] == in_order[:-1]):
+        if not any_twice(hashes):
             return None
         _, first, back = np.unique(hashes, return_index=True, return_inverse=True)
         repeated = np.flatnonzero(first[back] != np.arange(len(hashes)))
@@ -251,18 +256,25 @@ class Intake:
 
     def _remember_rows(self, numbers: NDArray[Any], keep: NDArray[Any] | None) -> None:
         """Keep row numbers from the first rejected row on, to name duplicates by them."""
-        if "row" not in self._parts:
-            self._parts["row"] = [np.arange(1, self.rows_in + 1)] if self.rows_in else []
-        self._parts["row"].append(numbers if keep is None else numbers[keep])
+        if "row" not in self._parts and self.rows_in:
+            self._put("row", np.arange(1, self.rows_in + 1))
+        self._put("row", numbers if keep is None else numbers[keep])
+
+    def _put(self, name: str, values: NDArray[Any]) -> None:
+        if name in self._parts:
+            self._parts[name].add(values)
+        else:
+            self._parts[name] = Column(values)
 
     def _sorted(self, name: str, codes: NDArray[Any]) -> Coded:
         """Names in order, so that the same draws have the same codes from any source."""
         names = list(self._names.get(name, {}))
-        used = np.bincount(codes[codes >= 0], minlength=len(names)) > 0
+        used = tally(codes, len(names)) > 0
         order = sorted((one for one in range(len(names)) if used[one]), key=names.__getitem__)
         lookup = np.full(len(names) + 1, UNKNOWN, dtype=_code_type(len(order)))
         lookup[order] = np.arange(len(order))
-        return Coded(lookup[codes], tuple(names[one] for one in order))
+        own = codes if codes.dtype == lookup.dtype else None
+        return Coded(relabelled(codes, lookup, own), tuple(names[one] for one in order))
 
 
 class _Wrong:
@@ -387,12 +399,6 @@ def _fnv1a(content: NDArray[np.uint8], places: NDArray[np.int32]) -> NDArray[np.
         mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
         hashes[row] = mixed ^ (mixed >> np.uint64(29))
     return hashes
-
-
-def _joined(parts: dict[str, list[NDArray[Any]]], name: str) -> NDArray[Any]:
-    """All parts of a column in one; gives the parts' memory back."""
-    found = parts.pop(name)
-    return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 def _code_type(names: int) -> type[np.signedinteger[Any]]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from harness.odds.column import tally
 from harness.odds.draws import BoxDraws
 from harness.odds.exact import tail_probability
 from harness.odds.result import TestResult, monte_carlo
@@ -59,7 +60,7 @@ def _by_shuffles(
 ) -> list[TestResult]:
     """Serial, autocorrelation and runs, given the tally."""
     n = len(tiers)
-    counts = np.bincount(tiers, minlength=k).astype(np.float64)
+    counts = tally(tiers, k).astype(np.float64)
     names = ("serial: which tier follows which", "autocorrelation, lags 1-10", "runs")
     if n < 20 or np.count_nonzero(counts) < 2:
         why = "needs 20 draws of two tiers"
@@ -282,9 +283,9 @@ def _permutation(tiers: NDArray[np.int8]) -> TestResult:
     triples = tiers[: n // 3 * 3].reshape(-1, 3)
     a, b, c = triples[:, 0], triples[:, 1], triples[:, 2]
     different = (a != b) & (b != c) & (a != c)
-    code = ((a < b) * 4 + (b < c) * 2 + (a < c))[different]
+    code = ((a < b) * np.int8(4) + (b < c) * np.int8(2) + (a < c))[different]
     codes = sorted({(x < y) * 4 + (y < z) * 2 + (x < z) for x, y, z in permutations(range(3))})
-    counts = np.bincount(code.astype(np.int64), minlength=8)[codes]
+    counts = tally(code, 8)[codes]
     m = int(counts.sum())
     if m < 10:
         why = "fewer than 10 threes of different tiers"

@@ -16,6 +16,7 @@ from harness.odds.intake import draws_of
 from harness.odds.table import RarityTable
 
 _ROWS_A_BATCH = 100_000
+_BYTES_A_READ = 1 << 20
 _CODED = ("wallet", "box", "tier", "skin")
 
 
@@ -48,11 +49,18 @@ def _csv(path: Path) -> Iterator[pa.RecordBatch]:
 
 def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
     with parquet.ParquetFile(
-        path, read_dictionary=list(_CODED), memory_map=False, pre_buffer=False
+        path,
+        read_dictionary=list(_CODED),
+        memory_map=False,
+        pre_buffer=False,
+        buffer_size=_BYTES_A_READ,
     ) as file:
         for group in range(file.num_row_groups):  # one at a time: all at once would be buffered
-            yield from file.iter_batches(batch_size=_ROWS_A_BATCH, row_groups=[group])
-            pa.default_memory_pool().release_unused()
+            for batch in file.iter_batches(
+                batch_size=_ROWS_A_BATCH, row_groups=[group], use_threads=False
+            ):
+                yield batch
+                pa.default_memory_pool().release_unused()
 
 
 def _journal(path: Path) -> Iterator[pa.RecordBatch]:
