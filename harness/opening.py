@@ -26,6 +26,7 @@ from harness.deployment import deploy
 from harness.faults.rpc_proxy import RpcProxy
 from harness.journal import Journal
 from harness.ledger.preloaded import program_images
+from harness.ledger.refund import give_back
 from harness.ledger.sources import EmbeddedSource, LedgerSource
 from harness.market import Market
 from harness.players.api import BackendApi
@@ -92,10 +93,7 @@ def open_testbed(
         client = ledger.client()
         first_slot = client.get_slot(Confirmed).value if source.shared else 0
         book = AddressBook()
-        for program in PROGRAMS:
-            book.add(program.name, program.address)
-        for name, written in _WELL_KNOWN.items():
-            book.add(name, Pubkey.from_string(written))
+        well_known(book)
         book.add("authority", authority.pubkey())
         book.add("treasury", treasury.pubkey())
         if ledger.funder is not None:
@@ -203,8 +201,23 @@ def open_testbed(
             min_treasury_lamports=settings.min_treasury_lamports,
             first_slot=first_slot,
         )
+        if source.shared and ledger.funder is not None:
+            payer = ledger.funder
+            stack.callback(
+                lambda: give_back(
+                    client, clock, [*(one.keypair for one in bed.players), treasury], payer
+                )
+            )
         bed.record_treasury("the treasury was funded")
         yield bed
+
+
+def well_known(book: AddressBook) -> None:
+    """Enter the programs that every economy uses."""
+    for program in PROGRAMS:
+        book.add(program.name, program.address)
+    for name, written in _WELL_KNOWN.items():
+        book.add(name, Pubkey.from_string(written))
 
 
 def _config_version(client: Client, source: LedgerSource) -> int:

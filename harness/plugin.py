@@ -44,6 +44,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--candy-config", type=Path, help="sugar config.json (default: the guide's)")
     group.addoption("--testbed-settings", type=Path, help="testbed.toml with treasury and prices")
     group.addoption("--ledger", default="embedded", help="embedded, validator or an RPC URL")
+    group.addoption("--backend", default="reference", help="reference or a URL")
+    group.addoption("--deployment", type=Path, help="addresses that a backend behind a URL uses")
+    group.addoption("--backend-map", type=Path, help="paths and fields of a backend behind a URL")
+    for flag in ("--spend-real-sol", "--on-mainnet-beta"):
+        group.addoption(flag, action="store_true", help="both: the ledger may be mainnet-beta")
     group.addoption("--wallet", type=Path, help="key file that pays on a ledger behind a URL")
     group.addoption("--database", default="embedded", help="embedded, container or a URL")
     group.addoption("--redis", help="container or a URL; default: the backend counts in memory")
@@ -137,6 +142,7 @@ def run_session(
 ) -> RunSession:
     """The run that the scenarios of this process belong to."""
     from harness.candy_config import DEFAULT_PATH
+    from harness.ledger.mainnet import MAINNET_FLAGS
     from harness.run.session import RunOptions, RunSession
 
     config = request.config
@@ -155,6 +161,10 @@ def run_session(
             wallet=config.getoption("--wallet"),
             database=config.getoption("--database"),
             redis=config.getoption("--redis"),
+            backend=config.getoption("--backend"),
+            deployment=config.getoption("--deployment"),
+            backend_map=config.getoption("--backend-map"),
+            mainnet_asked=sum(config.getoption(flag) for flag in MAINNET_FLAGS),
             keep_accounts=config.getoption("--keep-accounts"),
         ),
         worker=getattr(config, "workerinput", {}).get("workerid", "main"),
@@ -241,15 +251,24 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         item.stash[_VERDICT] = {"outcome": "skipped", "message": str(skipped)}
         raise
     except BaseException as error:
+        _skip_if_lacking(item, bed)
         item.stash[_VERDICT] = _failed(item, f"{type(error).__name__}: {error}", bed)
         bed.judge()
         raise
+    _skip_if_lacking(item, bed)
     found = _found(item, bed.judge())
     if found:
         item.stash[_VERDICT] = _failed(item, "; ".join(found), bed)
         raise ScenarioFindings("the judges found:\n  " + "\n  ".join(found))
     item.stash[_VERDICT] = {"outcome": "passed", "message": ""}
     return result
+
+
+def _skip_if_lacking(item: pytest.Item, bed: Testbed) -> None:
+    """A story that asked in its middle for what the target lacks proved nothing, either way."""
+    if bed.lacked:
+        item.stash[_VERDICT] = {"outcome": "skipped", "message": bed.lacked[0]}
+        pytest.skip(bed.lacked[0])
 
 
 def _found(item: pytest.Item, judgements: list[Judgement]) -> list[str]:
@@ -274,15 +293,16 @@ def _failed(item: pytest.Item, message: str, bed: Testbed) -> dict[str, str]:
     }
 
 
-def places(ledger: str, database: str) -> list[str]:
+def places(ledger: str, database: str, backend: str = "reference") -> list[str]:
     """The options that choose where a run plays, without the defaults. A URL may hold a password
     or a key, so only its kind is told: the words say which variable to put it into."""
     words = []
-    for option, chosen, variable in (
-        ("--ledger", ledger, "SOLANA_RPC_URL"),
-        ("--database", database, "DATABASE_URL"),
+    for option, chosen, default, variable in (
+        ("--backend", backend, "reference", "BACKEND_URL"),
+        ("--ledger", ledger, "embedded", "SOLANA_RPC_URL"),
+        ("--database", database, "embedded", "DATABASE_URL"),
     ):
-        if chosen != "embedded":
+        if chosen != default:
             words += [option, variable if "://" in chosen else chosen]
     return words
 
@@ -292,10 +312,12 @@ def replay_command(item: pytest.Item) -> str:
     config = item.config
     test = getattr(item, "originalname", None) or item.name
     words = ["harness", "run", "all", "--seed", _turn_of(item).seed, "-k", test]
-    for option, chosen in (("--config", "--candy-config"), ("--testbed", "--testbed-settings")):
+    for option, chosen in (("--config", "--candy-config"), ("--testbed", "--testbed-settings"),
+                           ("--deployment", "--deployment"), ("--backend-map", "--backend-map"),
+                           ("--wallet", "--wallet")):  # fmt: skip
         if config.getoption(chosen) is not None:
             words += [option, str(config.getoption(chosen))]
     if config.getoption("--programs") != "committed":
         words += ["--programs", config.getoption("--programs")]
-    words += places(config.getoption("--ledger"), config.getoption("--database"))
+    words += places(*map(config.getoption, ("--ledger", "--database", "--backend")))
     return shlex.join(words)

@@ -68,6 +68,8 @@ class Machine:
     treasuries: tuple[Pubkey, ...] = ()
     #: Every version of the buyback program that is in use.
     buyback_programs: tuple[Pubkey, ...] = (buyback.PROGRAM_ID,)
+    #: Boxes sold before the run, by a machine that was there before it.
+    items_redeemed_before: int = 0
 
     def pays(self, address: Pubkey) -> bool:
         """Whether buybacks may be paid from this address."""
@@ -89,6 +91,9 @@ class Evidence:
     secrets: tuple[str, ...]
     #: Every SOL price and rate that was in force, oldest first.
     terms: tuple[Terms, ...] = ()
+    #: Whether the backend's tables were read; a foreign backend hides them, and then only the
+    #: ledger speaks.
+    has_books: bool = True
 
     def name(self, address: Pubkey | str) -> str:
         """The run's name for an address."""
@@ -158,6 +163,7 @@ def gather(
         log_text=log_text,
         secrets=secrets,
         terms=terms,
+        has_books=engine is not None,
     )
 
 

@@ -44,7 +44,7 @@ def judge_mints(evidence: Evidence) -> Judgement:
                     f"{who} got no NFT and the machine {gained} lamports, the bot tax is "
                     f"{machine.bot_tax_lamports}"
                 )
-    redeemed = _items_redeemed(evidence)
+    redeemed = _items_redeemed(evidence) - machine.items_redeemed_before
     if redeemed != minted:
         findings.append(
             f"the machine says {redeemed} items were redeemed, the ledger shows {minted} mints"

@@ -42,6 +42,13 @@ def judge_reveals(evidence: Evidence) -> Judgement:
         shown = token_metadata.Metadata.parse(data).name
         if shown != row.skin_name:
             findings.append(f"{who} shows {shown!r}, the books say {row.skin_name!r}")
+    if not evidence.has_books:
+        findings += [
+            f"the metadata of {evidence.name(mint)} was rewritten {times} times"
+            for mint, times in rewrites.items()
+            if times > 1
+        ]
+        return Judgement(NAME, tuple(findings), {"rewritten": sum(rewrites.values())})
     for mint in set(rewrites) - {Pubkey.from_string(row.mint) for row in evidence.user_skins}:
         findings.append(f"{evidence.name(mint)} was rewritten on the ledger, but no row says so")
     return Judgement(

@@ -38,6 +38,21 @@ def run(
     redis: Annotated[
         str | None, typer.Option(help="container or a redis:// URL. Default: none.")
     ] = None,
+    backend: Annotated[
+        str, typer.Option(help="reference, or the URL of a backend that somebody runs.")
+    ] = "reference",
+    deployment: Annotated[
+        Path | None, typer.Option(help="What it was set up with: JSON as `harness up --json`.")
+    ] = None,
+    backend_map: Annotated[
+        Path | None, typer.Option(help="TOML with its own paths and names; docs/gate.md.")
+    ] = None,
+    spend_real_sol: Annotated[
+        bool, typer.Option("--spend-real-sol", help="The ledger may be mainnet-beta (1 of 2).")
+    ] = False,
+    on_mainnet_beta: Annotated[
+        bool, typer.Option("--on-mainnet-beta", help="The ledger may be mainnet-beta (2 of 2).")
+    ] = False,
     runs: Annotated[Path, typer.Option(help="Folder for the results of runs.")] = Path("runs"),
     keyword: Annotated[
         str | None, typer.Option("-k", help="Only scenarios whose name matches, as in pytest.")
@@ -64,6 +79,7 @@ def run(
         harness run --config my-machine/config.json
         harness run all --programs fetched
         harness run --ledger validator --database container
+        harness run flow --backend URL --ledger URL --deployment up.json --wallet key.json
         harness run all --workers 2
         harness run all --workers 2 --seeds 1..200
     """
@@ -85,6 +101,10 @@ def run(
             wallet=wallet,
             database=database,
             redis=redis,
+            backend=backend,
+            deployment=deployment,
+            backend_map=backend_map,
+            mainnet_asked=spend_real_sol + on_mainnet_beta,
             keyword=keyword,
             exit_first=exit_first,
             workers=workers,

@@ -24,6 +24,7 @@ from solders.pubkey import Pubkey
 from harness.clock import Clock, SystemClock
 from harness.errors import StartError, UsageError
 from harness.ledger.bank import Bank
+from harness.ledger.mainnet import refuse_mainnet
 from harness.ledger.protocol import ProgramImage
 from harness.ledger.upload import Uploader
 from harness.programs.sets import PROGRAMS
@@ -107,9 +108,13 @@ class ClusterSource:
     kind = "cluster"
     shared = True
 
-    def __init__(self, url: str, wallet: Path | None = None) -> None:
-        """Raises UsageError for a URL without a host or a file that is no key."""
+    def __init__(self, url: str, wallet: Path | None = None, mainnet_asked: int = 0) -> None:
+        """`mainnet_asked` counts the flags by which a person means mainnet-beta; two are needed.
+
+        Raises UsageError for a URL without a host or a file that is no key.
+        """
         self._url = url
+        self._mainnet_asked = mainnet_asked
         host = urlsplit(url).hostname
         if not host:
             raise UsageError(f"--ledger {place(url)}: names no host")
@@ -143,9 +148,24 @@ class ClusterSource:
     ) -> ClusterLedger:
         if rpc_port:
             raise UsageError("--rpc-port: a ledger behind a URL has its own")
+        ledger = self.visit(clock)
+        provide_programs(ledger, images, self.authority(scenario))
+        return ledger
+
+    def visit(self, clock: Clock) -> ClusterLedger:
+        """The ledger as it is found, with nothing deployed.
+
+        Raises UsageError if nobody would pay there or mainnet-beta was not asked for twice,
+        StartError if no Solana RPC answers.
+        """
+        if self._wallet is None and not self._local:
+            raise UsageError(
+                f"--ledger {place(self._url)}: is not this machine; give the key file that pays "
+                "there with --wallet FILE"
+            )
         ledger = ClusterLedger(self._url, clock, self._wallet)
         require_answer(ledger.client(), self._url)
-        provide_programs(ledger, images, self.authority(scenario))
+        refuse_mainnet(ledger.client(), self._mainnet_asked)
         return ledger
 
 

@@ -125,8 +125,9 @@ class ValidatorSource:
         )
 
 
-def ledger_source(written: str, wallet: Path | None = None) -> LedgerSource:
-    """What `--ledger` means; `wallet` is the key file that pays and deploys behind a URL.
+def ledger_source(written: str, wallet: Path | None = None, mainnet_asked: int = 0) -> LedgerSource:
+    """What `--ledger` means; `wallet` is the key file that pays and deploys behind a URL,
+    `mainnet_asked` how many flags say that mainnet-beta is meant.
 
     Raises UsageError for what it cannot mean.
     """
@@ -141,5 +142,5 @@ def ledger_source(written: str, wallet: Path | None = None) -> LedgerSource:
     if is_url:
         from harness.ledger.cluster import ClusterSource
 
-        return ClusterSource(written, wallet)
+        return ClusterSource(written, wallet, mainnet_asked)
     raise UsageError(f"--ledger {written}: must be {HELP[:-1]}")

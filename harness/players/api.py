@@ -16,6 +16,7 @@ from solders.pubkey import Pubkey
 from harness.address_book import AddressBook
 from harness.errors import HarnessError
 from harness.journal import Journal
+from harness.players.dialect import Dialect
 
 _TIMEOUT_SECONDS = 60.0
 
@@ -71,14 +72,18 @@ class Quote:
 
 
 class BackendApi:
-    """A player's view of the backend at `base_url` (with the API prefix)."""
+    """A player's view of the backend at `base_url` (with the API prefix), which speaks `dialect`,
+    by default the guide's own words."""
 
-    def __init__(self, base_url: str, book: AddressBook, journal: Journal) -> None:
+    def __init__(
+        self, base_url: str, book: AddressBook, journal: Journal, dialect: Dialect | None = None
+    ) -> None:
         # Reading the machine's certificates takes longer than a whole life cycle; only for https.
         verify = base_url.startswith("https://")
         self._http = httpx.Client(base_url=base_url, timeout=_TIMEOUT_SECONDS, verify=verify)
         self._book = book
         self._journal = journal
+        self._dialect = dialect or Dialect()
         #: Access and refresh tokens by who signed in.
         self.tokens: dict[str, Tokens] = {}
 
@@ -191,20 +196,22 @@ class BackendApi:
         enveloped: bool = False,
         headers: dict[str, str] | None = None,
     ) -> dict[str, Any]:
-        path = route.replace("{nftMint}", str(mint))
+        path = self._dialect.path(route).replace("{nftMint}", str(mint))
         carried = dict(headers or {})
         if actor in self.tokens and not route.startswith("/auth/"):
             carried.setdefault("authorization", f"Bearer {self.tokens[actor].access}")
         try:
-            answer = self._http.request(method, path, json=body, headers=carried)
+            told_body = self._dialect.body(route, body)
+            answer = self._http.request(method, path, json=told_body, headers=carried)
         except httpx.TransportError as gone:
             self._note(actor, method, route, mint, 0, NO_ANSWER, {})
             reason = f"the backend did not answer ({type(gone).__name__})"
             raise ApiRefusal(route, 0, NO_ANSWER, reason) from None
         content = _json_object(answer)
-        error = content.get("error") if answer.is_error else None
+        error = self._dialect.error(content) if answer.is_error else None
         code, message = _error_of(error, answer) if answer.is_error else (None, "")
-        data = content.get("data", content) if enveloped else content
+        inner = content.get("data", content) if enveloped else content
+        data = self._dialect.answer(route, content, inner if isinstance(inner, dict) else {})
         told = {key: self._told(data[key]) for key in _JOURNALED if key in data}
         self._note(actor, method, route, mint, answer.status_code, code, told)
         if code is not None:

@@ -22,6 +22,7 @@ from harness.deployment import Deployment, deploy
 from harness.errors import UsageError
 from harness.ledger.bank import Bank
 from harness.ledger.cluster import ClusterLedger, provide_programs, require_answer
+from harness.ledger.mainnet import refuse_mainnet
 from harness.ledger.preloaded import program_images
 from harness.provision.keys import KeyFolder
 from harness.settings import TestbedSettings
@@ -57,6 +58,7 @@ class Job:
     def run(self, database_url: str | None) -> Deployment:
         """Do what is still to do. Raises StartError saying what failed."""
         require_answer(self._client, self._ledger.rpc_url)
+        refuse_mainnet(self._client)
         authority = self._keys.keypair("authority")
         self._fund("authority", self._settings.authority_lamports)
         self._fund("treasury", self._settings.treasury_lamports)

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from harness.candy_config import read_candy_config
+from harness.clock import SystemClock
 from harness.database.sources import check_database
 from harness.errors import (
     EXIT_ENVIRONMENT,
@@ -27,6 +28,9 @@ from harness.errors import (
     StartError,
     UsageError,
 )
+from harness.foreign import foreign_backend
+from harness.ledger.cluster import ClusterSource
+from harness.ledger.mainnet import MAINNET_FLAGS
 from harness.ledger.sources import ledger_source
 from harness.plugin import places
 from harness.programs.sets import COMMITTED, ProgramSet, open_set
@@ -54,6 +58,10 @@ class RunRequest:
     wallet: Path | None = None
     database: str = "embedded"
     redis: str | None = None
+    backend: str = "reference"
+    deployment: Path | None = None
+    backend_map: Path | None = None
+    mainnet_asked: int = 0
     keyword: str | None = None
     exit_first: bool = False
     workers: int = 1
@@ -69,46 +77,11 @@ def play(request: RunRequest) -> tuple[int, Path]:
     Raises UsageError before anything is started, StartError if the environment will not start.
     """
     selection = collection_arguments(request.suite)
-    turns(request.seed, request.seeds, request.repeat)
-    read_settings(request.testbed_settings)
-    if request.candy_config is not None:
-        read_candy_config(request.candy_config)
-    programs = open_set(request.programs)
-    ledger_source(request.ledger, request.wallet)
-    check_database(request.database)
-    check_redis(request.redis)
+    programs = _check(request)
     started = datetime.now(UTC)
     folder = new_run_folder(request.runs, started)
     progress = Progress()
-    arguments = [
-        *selection,
-        "--seed", request.seed,
-        "--ledger", request.ledger,
-        "--database", request.database,
-        "--run-folder", str(folder),
-        "--programs", request.programs,
-        "--junitxml", str(folder / "junit.xml"),
-        "-o", "junit_family=xunit1",
-        "--repeat", str(request.repeat),
-    ]  # fmt: skip
-    if request.workers > 1:
-        arguments += ["-p", "xdist.plugin", "-n", str(request.workers), "--dist", "worksteal"]
-    if request.seeds is not None:
-        arguments += ["--seeds", request.seeds]
-    if request.candy_config is not None:
-        arguments += ["--candy-config", str(request.candy_config)]
-    if request.testbed_settings is not None:
-        arguments += ["--testbed-settings", str(request.testbed_settings)]
-    if request.wallet is not None:
-        arguments += ["--wallet", str(request.wallet)]
-    if request.redis is not None:
-        arguments += ["--redis", request.redis]
-    if request.keep_accounts:
-        arguments += ["--keep-accounts"]
-    if request.keyword is not None:
-        arguments += ["-k", request.keyword]
-    if request.exit_first:
-        arguments += ["-x"]
+    arguments = [*selection, *_options(request, folder)]
     with contextlib.redirect_stdout(sys.stderr), only_our_plugin():
         code = int(pytest.main([*arguments, *request.pytest_arguments], plugins=[progress]))
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
@@ -123,6 +96,62 @@ def play(request: RunRequest) -> tuple[int, Path]:
         lines = (progress.start_error or progress.exit_reason).splitlines()
         raise StartError(lines[0], lines[1:])
     return _exit_code(code, progress), report
+
+
+def _check(request: RunRequest) -> ProgramSet:
+    """Everything that can be wrong before anything is started; the programs to run.
+
+    Raises UsageError, or StartError if somebody else's ledger or backend does not answer.
+    """
+    turns(request.seed, request.seeds, request.repeat)
+    read_settings(request.testbed_settings)
+    if request.candy_config is not None:
+        read_candy_config(request.candy_config)
+    programs = open_set(request.programs)
+    source = ledger_source(request.ledger, request.wallet, request.mainnet_asked)
+    foreign = foreign_backend(
+        request.backend, request.ledger, request.deployment, request.backend_map, request.workers
+    )
+    check_database(request.database)
+    check_redis(request.redis)
+    if isinstance(source, ClusterSource):
+        source.visit(SystemClock())
+        if foreign is not None:
+            foreign.check(source)
+    return programs
+
+
+def _options(request: RunRequest, folder: Path) -> list[str]:
+    """The request in the words of `harness.plugin` and pytest."""
+    options = [
+        "--seed", request.seed,
+        "--ledger", request.ledger,
+        "--database", request.database,
+        "--backend", request.backend,
+        "--run-folder", str(folder),
+        "--programs", request.programs,
+        "--junitxml", str(folder / "junit.xml"),
+        "-o", "junit_family=xunit1",
+        "--repeat", str(request.repeat),
+    ]  # fmt: skip
+    if request.workers > 1:
+        options += ["-p", "xdist.plugin", "-n", str(request.workers), "--dist", "worksteal"]
+    for option, value in (
+        ("--seeds", request.seeds),
+        ("--candy-config", request.candy_config),
+        ("--testbed-settings", request.testbed_settings),
+        ("--wallet", request.wallet),
+        ("--redis", request.redis),
+        ("--deployment", request.deployment),
+        ("--backend-map", request.backend_map),
+        ("-k", request.keyword),
+    ):
+        if value is not None:
+            options += [option, str(value)]
+    options += MAINNET_FLAGS[: request.mainnet_asked]
+    options += ["--keep-accounts"] if request.keep_accounts else []
+    options += ["-x"] if request.exit_first else []
+    return options
 
 
 def _exit_code(code: int, progress: Progress) -> int:
@@ -143,6 +172,8 @@ def _command(request: RunRequest) -> str:
         ("--testbed", request.testbed_settings),
         ("--wallet", request.wallet),
         ("--programs", None if request.programs == COMMITTED else request.programs),
+        ("--deployment", request.deployment),
+        ("--backend-map", request.backend_map),
         ("-k", request.keyword),
         ("--seeds", request.seeds),
         ("--repeat", request.repeat if request.repeat > 1 else None),
@@ -150,7 +181,7 @@ def _command(request: RunRequest) -> str:
     ):
         if value is not None:
             words += [option, str(value)]
-    words += places(request.ledger, request.database)
+    words += places(request.ledger, request.database, request.backend)
     return shlex.join(words)
 
 
@@ -172,7 +203,7 @@ def _facts(
         "ledger": ledger_source(request.ledger).kind,
         "database": "url" if "://" in request.database else request.database.partition("=")[0],
         "redis": None if request.redis is None else request.redis.partition(":")[0],
-        "backend": "reference",
+        "backend": "reference" if request.backend == "reference" else "url",
         "programs": {"choice": programs.choice, "sha256": programs.checksums()},
         "versions": {"python": platform.python_version(), **versions},
         "workers": request.workers,

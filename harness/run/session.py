@@ -17,7 +17,9 @@ from harness.candy_config import DEFAULT_PATH, read_candy_config
 from harness.clock import VirtualClock
 from harness.database import Database
 from harness.database.sources import check_database, open_database
+from harness.foreign import foreign_backend, open_foreign_testbed
 from harness.journal import Journal
+from harness.ledger.cluster import ClusterSource
 from harness.ledger.embedded import START
 from harness.ledger.sources import ledger_source
 from harness.opening import open_testbed
@@ -25,7 +27,7 @@ from harness.parity.snapshot import write_accounts
 from harness.programs.sets import COMMITTED, open_set
 from harness.redis.place import RedisPlace, check_redis, open_redis
 from harness.run.folder import journal_path, slug
-from harness.run.target import Target
+from harness.run.target import CAPABILITIES, Target
 from harness.seeds import Seed
 from harness.settings import read_settings
 from harness.testbed import Testbed
@@ -50,6 +52,13 @@ class RunOptions:
     database: str = "embedded"
     #: None, container or a URL; see `harness.redis.place`.
     redis: str | None = None
+    #: reference or a URL; see `harness.foreign`.
+    backend: str = "reference"
+    #: What a foreign backend was set up with, and the words that it uses.
+    deployment: Path | None = None
+    backend_map: Path | None = None
+    #: How many flags say that mainnet-beta is meant.
+    mainnet_asked: int = 0
     #: Whether to write down the bytes of all accounts that a scenario touched.
     keep_accounts: bool = False
 
@@ -63,10 +72,17 @@ class RunSession:
         self.config = read_candy_config(options.candy_config)
         self.settings = read_settings(options.testbed_settings)
         self.programs = open_set(options.programs)
-        self.ledger_source = ledger_source(options.ledger, options.wallet)
+        self.ledger_source = ledger_source(options.ledger, options.wallet, options.mainnet_asked)
         check_database(options.database)
         check_redis(options.redis)
-        self.target = Target(_missing(self.ledger_source.kind, options.database))
+        self.foreign = foreign_backend(
+            options.backend, options.ledger, options.deployment, options.backend_map
+        )
+        self.target = Target(
+            _missing(self.ledger_source.kind, options.database)
+            if self.foreign is None
+            else frozenset(CAPABILITIES)
+        )
         self._stack = ExitStack()
         self._server: Database | None = None
         self._redis: RedisPlace | None = None
@@ -106,6 +122,20 @@ class RunSession:
 
         `journal_name` is what the journal calls it, where that differs from `scenario`.
         """
+        if self.foreign is not None:
+            assert isinstance(self.ledger_source, ClusterSource)
+            with open_foreign_testbed(
+                foreign=self.foreign,
+                source=self.ledger_source,
+                seed=Seed(seed or self.options.seed).child(scenario),
+                settings=self.settings,
+                journal_path=journal_path(self.options.folder, journal_name or scenario),
+                scenario=journal_name or scenario,
+                title=title,
+                story=story,
+            ) as visited:
+                yield visited
+            return
         server = self.database_server()
         self._opened += 1
         database = f"scenario_{self._opened}"

@@ -22,6 +22,13 @@ CAPABILITIES = {
 }
 
 
+class Lacks(Exception):
+    """A story asked, in its middle, for what the target does not offer; the text is the reason.
+
+    No HarnessError: it is nobody's refusal, and a story must not take it for one.
+    """
+
+
 @dataclass(frozen=True)
 class Target:
     """Ledger and backend of a run, as far as stories depend on them."""
