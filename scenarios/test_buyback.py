@@ -387,6 +387,7 @@ def test_nonsense_pays_nothing(testbed: Testbed, route: str, change: dict[str, o
 
 @pytest.mark.guide("monitoring.failed-buybacks", "do.audit-buybacks")
 @pytest.mark.parametrize("confirms", [True, False], ids=["confirms later", "never confirms"])
+@pytest.mark.needs("database", "reference backend")
 def test_the_player_broadcasts_the_sale(testbed: Testbed, confirms: bool) -> None:
     """The player sends the signed sale to the ledger past the backend. Confirmed afterwards or
     not, it is paid once and stands in the books."""

@@ -129,6 +129,7 @@ def test_a_skin_sold_on_before_the_buyback(testbed: Testbed) -> None:
 
 
 @pytest.mark.guide("testing.error-cases", "testing.many-wallets")
+@pytest.mark.needs("reference backend")
 def test_a_skin_sold_on_between_request_and_confirm(testbed: Testbed) -> None:
     """The player asks for a buyback and gives the skin away before confirming: nothing is paid,
     and the new holder can sell it once the old quote has died."""

@@ -11,6 +11,7 @@ from harness.testbed import Testbed
 
 
 @pytest.mark.guide("issues.metadata-not-found", "monitoring.failed-reveals")
+@pytest.mark.needs("reference backend")
 def test_metadata_that_is_not_there_yet(testbed: Testbed) -> None:
     """A page asks for the reveal before the mint has spread: it is told that the metadata is not
     found, and once it is there the backend's worker reveals the box by itself."""

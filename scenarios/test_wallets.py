@@ -36,6 +36,7 @@ def test_a_whole_life_with_the_wallet(testbed: Testbed, wallet: Wallet) -> None:
     assert player.balance_lamports() == before + quoted + rent - 10_000
 
 
+@pytest.mark.needs("reference backend")
 def test_a_wallet_that_sends_itself(testbed: Testbed) -> None:
     """The wallet signs and broadcasts the sale itself and hands back a signature only. The money
     arrives, and the backend's worker finds the payment and enters it."""
@@ -107,6 +108,7 @@ def test_a_user_who_declines(testbed: Testbed) -> None:
     player.sell(nft)
 
 
+@pytest.mark.needs("reference backend")
 def test_a_wallet_that_disconnects_midway(testbed: Testbed) -> None:
     """The player signs the sale and the page loses the wallet before it can confirm. The skin
     stays, its quote dies by itself, and the next day it is sold."""

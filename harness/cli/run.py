@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -115,6 +116,9 @@ def run(
     summary = json.loads(report.with_name("summary.json").read_text(encoding="utf-8"))
     counted = ", ".join(f"{number} {name}" for name, number in summary["counted"].items())
     console.print(f"{'passed' if code == 0 else 'FAILED'}: {counted}", soft_wrap=True)
+    skips = Counter(one["message"] for one in summary["scenarios"] if one["outcome"] == "skipped")
+    for reason, number in skips.most_common():
+        console.print(f"skipped: {number}, {reason}", soft_wrap=True, markup=False)
     console.print(f"report: {report}", soft_wrap=True)
     raise typer.Exit(code)
 

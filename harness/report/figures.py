@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -84,6 +84,17 @@ class Figures:
     @property
     def passed(self) -> bool:
         return bool(self.scenarios) and not self.failed and self.run.get("exit_code", 1) == 0
+
+    def skips(self) -> dict[str, int]:
+        """How many scenarios were not told, by the reason."""
+        told = [one.verdict for one in self.scenarios]
+        return dict(
+            Counter(
+                str(verdict.get("message", ""))
+                for verdict in told
+                if verdict["outcome"] == "skipped"
+            ).most_common()
+        )
 
     def transactions(self) -> Iterable[Line]:
         return (line for one in self.scenarios for line in one.of("transaction"))

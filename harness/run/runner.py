@@ -84,6 +84,12 @@ def play(request: RunRequest) -> tuple[int, Path]:
     arguments = [*selection, *_options(request, folder)]
     with contextlib.redirect_stdout(sys.stderr), only_our_plugin():
         code = int(pytest.main([*arguments, *request.pytest_arguments], plugins=[progress]))
+    if (
+        code == pytest.ExitCode.OK
+        and request.backend != "reference"
+        and not progress.counted["passed"]
+    ):
+        code = pytest.ExitCode.TESTS_FAILED  # a gate that saw nothing has not let anybody through
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         shutil.rmtree(folder)
         raise UsageError(f"-k {request.keyword!r} selects no scenario of suite {request.suite}")

@@ -16,6 +16,7 @@ CAPABILITIES = {
     "database": "the backend's own tables",
     "database server": "a database server of this run's own, which may be crashed",
     "virtual clock": "a ledger whose time can be moved",
+    "passing time": "a ledger whose slots go on by themselves",
     "reference backend": "settings, logs and life of the backend",
     "containers": "a validator and a Postgres in containers of this run's own",
     "embedded ledger": "accounts and programs changed past every transaction",
