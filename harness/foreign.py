@@ -67,6 +67,8 @@ class LedgerTime(SystemClock):
     def __init__(self, source: ClusterSource, noted: list[str]) -> None:
         self._source = source
         self._noted = noted
+        self._slot = -1
+        self._waited_seconds = 0.0
 
     def sleep(self, seconds: float) -> None:
         if seconds >= _LONG_SECONDS:
@@ -77,6 +79,12 @@ class LedgerTime(SystemClock):
             if ledger.get_slot(Confirmed).value == before:
                 Absent("passing time", self._noted)()
         super().sleep(seconds)
+        self._waited_seconds += seconds
+        if self._waited_seconds >= _LONG_SECONDS:  # many short waits are a long one
+            slot = self._source.visit(SystemClock()).client().get_slot(Confirmed).value
+            if slot == self._slot:
+                Absent("passing time", self._noted)()
+            self._slot, self._waited_seconds = slot, 0.0
 
 
 @dataclass(frozen=True)
