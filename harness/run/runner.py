@@ -207,7 +207,11 @@ def _facts(
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "exit_code": code,
         "ledger": ledger_source(request.ledger).kind,
-        "database": "url" if "://" in request.database else request.database.partition("=")[0],
+        "database": "none"
+        if request.backend != "reference"
+        else "url"
+        if "://" in request.database
+        else request.database.partition("=")[0],
         "redis": None if request.redis is None else request.redis.partition(":")[0],
         "backend": "reference" if request.backend == "reference" else "url",
         "programs": {"choice": programs.choice, "sha256": programs.checksums()},

@@ -130,7 +130,8 @@ def test_plays_what_it_can_counts_the_rest_and_gives_back(
     assert "skipped: 1, needs virtual clock (a ledger whose time can be moved)" in told
     assert "skipped: 1, needs reference backend" in told
     (summary,) = tmp_path.glob("runs/*/summary.json")
-    assert json.loads(summary.read_text())["run"]["backend"] == "url"
+    facts = json.loads(summary.read_text())["run"]
+    assert (facts["backend"], facts["database"]) == ("url", "none")
     # Seven players were given 2 SOL each; what is gone is boxes and their rent, not the rest.
     spent = 100 * SOL - ledger.client().get_balance(wallet.pubkey(), Confirmed).value
     assert spent < 13 * SOL // 4
