@@ -1,5 +1,5 @@
-# The harness in an image: one-shot set-up jobs, and (target `load`) Locust.
-FROM python:3.13-slim AS harness
+# The harness in an image: one-shot set-up jobs.
+FROM python:3.13-slim
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTHONPATH=/app PATH=/venv/bin:$PATH
 WORKDIR /app
 COPY requirements/run.txt requirements/run.txt
@@ -12,12 +12,3 @@ COPY harness harness
 RUN mkdir -p /run/testbed && chown 10001:10001 /run/testbed
 USER 10001:10001
 ENTRYPOINT ["python", "-m", "harness.cli"]
-
-FROM harness AS load
-USER root
-COPY requirements/all.txt requirements/all.txt
-RUN sed -e 's/ *\\$//' -e '/^ *--hash/d' requirements/all.txt > /tmp/versions.txt \
- && /venv/bin/pip install --no-cache-dir -c /tmp/versions.txt locust \
- && rm /tmp/versions.txt
-USER 10001:10001
-ENTRYPOINT ["locust"]
