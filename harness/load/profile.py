@@ -29,7 +29,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,13 +62,6 @@ ARRIVALS_MAX = 1_000_000
 IN_FLIGHT_MAX = 2_000
 STAGES_MAX = 200
 
-FAULTS = {
-    "rpc_429_share": (0.0, 1.0),
-    "rpc_delay_ms": (0.0, 10_000.0),
-    "ledger_stall_seconds": (0.0, 30.0),
-    "database_restart_at_seconds": (0.0, float(SECONDS_MAX)),
-}
-
 
 @dataclass(frozen=True)
 class Stage:
@@ -98,7 +91,6 @@ class Profile:
     backend_workers: int = 1
     rate_limits: bool = False
     steps_until_broken: bool = False
-    faults: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:
@@ -175,7 +167,7 @@ def profile_from(values: dict[str, Any], name: str) -> Profile:
     """A profile from the values of its file; `name` stands in its messages."""
     known = {
         "about", "arrival", "mix", "stages", "steps", "thresholds", "seed", "in_flight_max",
-        "workers", "backend_workers", "rate_limits", "faults",
+        "workers", "backend_workers", "rate_limits",
     }  # fmt: skip
     if unknown := sorted(set(values) - known):
         raise UsageError(f"{name}: {unknown[0]}: unknown key; known: {', '.join(sorted(known))}")
@@ -201,7 +193,6 @@ def profile_from(values: dict[str, Any], name: str) -> Profile:
         backend_workers=_whole(values.get("backend_workers", 1), "backend_workers", name, 1, 64),
         rate_limits=bool(values.get("rate_limits", False)),
         steps_until_broken="steps" in values,
-        faults=_faults(values.get("faults", {}), name),
     )
     if profile.seconds > SECONDS_MAX or profile.arrivals_expected() > ARRIVALS_MAX:
         raise UsageError(
@@ -287,16 +278,6 @@ def _thresholds(
             )
         found.append(threshold)
     return tuple(found)
-
-
-def _faults(value: object, name: str) -> dict[str, float]:
-    if not isinstance(value, dict):
-        raise UsageError(f"{name}: faults: must be a table")
-    for fault, number in value.items():
-        if fault not in FAULTS:
-            raise UsageError(f"{name}: faults.{fault}: unknown; known: {', '.join(FAULTS)}")
-        _number(number, f"faults.{fault}", name, *FAULTS[fault])
-    return {fault: float(number) for fault, number in value.items()}
 
 
 def _number(value: object, key: str, name: str, least: float, most: float) -> float:

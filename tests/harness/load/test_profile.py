@@ -70,8 +70,6 @@ def test_every_profile_of_the_project_is_good() -> None:
         ({"thresholds": ["p95 < 1 s in the evening"]}, "there is no stage 'the evening'"),
         ({"thresholds": "p95 < 1 s"}, "thresholds: must be a list"),
         ({"workers": 0}, "workers: must be a whole number from 1"),
-        ({"faults": {"rain": 1}}, "faults.rain: unknown"),
-        ({"faults": {"rpc_429_share": 2}}, "faults.rpc_429_share: must be a number"),
     ],
 )
 def test_what_is_wrong_and_where(changes: dict[str, Any], said: str) -> None:
