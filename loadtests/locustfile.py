@@ -1,7 +1,4 @@
-"""What Locust loads. `harness load` starts it; by hand, beside a testbed that `harness load --hold`
-keeps up:
-
-    MYSTERY_BOX_LOAD_PLAN=runs/.../plan.json locust -f loadtests/locustfile.py
+"""What Locust loads; `harness load` prepares wallets and NFTs, writes the plan and starts it.
 
 Open profiles have one user a process, which keeps the timetable of arrivals. Closed ones have
 Locust's own users, a class for each kind of person, weighted by the profile's mix.

@@ -55,7 +55,6 @@ ACTIONS: dict[str, tuple[str, ...]] = {
 #: How many NFTs an arrival uses up: still sealed, or revealed beforehand.
 SEALED_USED = {"reveal": 1}
 REVEALED_USED = {"sell": 1, "quote": 1}
-_ALIASES = {"quote": "request", "look": "calculate"}
 
 SECONDS_MAX = 4 * 3600
 ARRIVALS_MAX = 1_000_000
