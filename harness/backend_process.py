@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from solders.keypair import Keypair
 
 from harness.deployment import Deployment
 from harness.errors import StartError
+from harness.ports import free_port
 
 API_PREFIX = "/api/v1"
 _START_SECONDS_MAX = 60.0
@@ -119,7 +119,7 @@ def run_backend(
 
     `environment` is added to this process's own. Raises StartError if it does not come up.
     """
-    port = port or _free_port()
+    port = port or free_port()
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "backend"],
@@ -143,9 +143,3 @@ def run_backend(
     finally:
         backend.stop()
         backend._signal(signal.SIGKILL)  # workers that outlived their parent
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

@@ -11,6 +11,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_ENVIRONMENT = 3
 EXIT_THRESHOLD = 99
+EXIT_INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 
 class HarnessError(Exception):

@@ -61,12 +61,7 @@ def _random(
 
 def stage_at(profile: Profile, seconds: float) -> int:
     """The number of the stage that is on; the last one once all are over."""
-    end = 0.0
-    for number, stage in enumerate(profile.stages):
-        end += stage.seconds
-        if seconds < end:
-            return number
-    return len(profile.stages) - 1
+    return min(profile.stages_over(seconds), len(profile.stages) - 1)
 
 
 def people_at(profile: Profile, seconds: float) -> int:

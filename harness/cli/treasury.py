@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from harness.errors import EXIT_THRESHOLD, UsageError
+from harness.errors import EXIT_INTERRUPTED, EXIT_THRESHOLD, UsageError
 
 if TYPE_CHECKING:
     from harness.treasury.scenario import Scenario
@@ -38,8 +38,6 @@ Paths = Annotated[int, typer.Option(help="Paths to play.")]
 Seed = Annotated[int, typer.Option(min=0, help="Repeats the same draws.")]
 Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes of this machine.")]
 Runs = Annotated[Path, typer.Option(help="Folder for the results of runs.")]
-
-_EXIT_INTERRUPTED = 130
 
 
 @app.command()
@@ -91,7 +89,7 @@ def simulate(
     _print(rows)
     _keep(runs, result.as_json())
     if result.interrupted:
-        raise typer.Exit(_EXIT_INTERRUPTED)
+        raise typer.Exit(EXIT_INTERRUPTED)
 
 
 @app.command()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from harness.database.binaries import Binaries, find_binaries
 from harness.database.sweep import PREFIX, hold, sweep
 from harness.database.template import SUPERUSER, Template, copy_template, template
 from harness.errors import StartError
+from harness.ports import free_port
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _START_SECONDS_MAX = 30.0
@@ -87,7 +87,7 @@ class EmbeddedPostgres:
             source = template(binaries)
             for _ in range(_PORTS_TRIED_MAX):
                 try:
-                    return cls._start(binaries, source, parent, _free_port(), log)
+                    return cls._start(binaries, source, parent, free_port(), log)
                 except _PortTaken as taken:
                     lines = str(taken).splitlines()
         except OSError as error:  # no room, no right to write, a program for another machine
@@ -235,12 +235,6 @@ def _supervise(
 def _data_parent(binaries: Binaries) -> Path:
     """Where data goes: root's templates are where others may enter, so is its data."""
     return binaries.cache if binaries.owner.uid is not None else Path(tempfile.gettempdir())
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def _same_release(running: str, wheel: str) -> bool:

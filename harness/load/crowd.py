@@ -84,7 +84,7 @@ def let_in(
         rows += read_records(path, offset)[0]
     if not rows and not interrupted:
         raise StartError("the generator did not come up; its last lines follow", _log_of(folder))
-    done = _stages_done(profile, seconds) if ended_early else len(profile.stages)
+    done = profile.stages_over(seconds) if ended_early else len(profile.stages)
     return Outcome(records_of(rows), done, ended_early, interrupted)
 
 
@@ -92,7 +92,7 @@ def _reason_to_end(records: Records, profile: Profile, seconds: float) -> str | 
     if seconds > profile.seconds + _OVERTIME_SECONDS:
         return f"not over {_OVERTIME_SECONDS:.0f} s after its end"
     if profile.steps_until_broken:
-        done = _stages_done(profile, seconds)
+        done = profile.stages_over(seconds)
         for number in range(done):
             stage = profile.stages[number]
             if not stage.warm_up and (broken := broken_stage(records, profile, number)):
@@ -100,15 +100,6 @@ def _reason_to_end(records: Records, profile: Profile, seconds: float) -> str | 
         return None
     verdict = hopeless(records, profile)
     return None if verdict is None else f"{verdict.threshold.text} can no longer be kept"
-
-
-def _stages_done(profile: Profile, seconds: float) -> int:
-    end = 0.0
-    for number, stage in enumerate(profile.stages):
-        end += stage.seconds
-        if seconds < end:
-            return number
-    return len(profile.stages)
 
 
 def _log_of(folder: Path) -> list[str]:

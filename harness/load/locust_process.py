@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from harness.errors import StartError, UsageError
 from harness.load.plan import ENVIRONMENT
+from harness.ports import free_port
 
 _STOP_SECONDS_MAX = 45.0
 
@@ -106,7 +106,7 @@ def run_locust(
         if generators == 1:
             start([*front, *files], "locust.log")
         else:
-            port = str(_free_port())
+            port = str(free_port())
             start(
                 [
                     *front, *files, "--master", "--expect-workers", str(generators),
@@ -122,9 +122,3 @@ def run_locust(
         yield LocustProcess(started)
     finally:
         LocustProcess(started).end()
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

@@ -13,7 +13,13 @@ from pathlib import Path
 from solders.pubkey import Pubkey
 
 from harness.checks import JUDGES, Judgement
-from harness.errors import EXIT_ENVIRONMENT, EXIT_FAILED, EXIT_PASSED, EXIT_THRESHOLD
+from harness.errors import (
+    EXIT_ENVIRONMENT,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_PASSED,
+    EXIT_THRESHOLD,
+)
 from harness.load.aftermath import judge_limits, judge_resources
 from harness.load.crowd import Outcome, let_in
 from harness.load.economy import Economy, open_economy
@@ -27,7 +33,6 @@ from harness.run.folder import new_run_folder
 
 _JOURNEY_WALLETS = 50
 _JOURNEY_LAMPORTS = 1_000 * 10**9
-EXIT_INTERRUPTED = 130
 
 Tell = Callable[[str, int, int], None]
 

@@ -109,6 +109,15 @@ class Profile:
             before = stage.rate
         return total
 
+    def stages_over(self, seconds: float) -> int:
+        """How many stages have been played to their end after so many seconds."""
+        end = 0.0
+        for number, stage in enumerate(self.stages):
+            end += stage.seconds
+            if seconds < end:
+                return number
+        return len(self.stages)
+
     def share(self, action: str) -> float:
         return self.mix.get(action, 0.0) / sum(self.mix.values())
 
@@ -280,10 +289,9 @@ def _thresholds(
 
 
 def _number(value: object, key: str, name: str, least: float, most: float) -> float:
-    good = isinstance(value, int | float) and not isinstance(value, bool)
-    if not good or not least <= float(value) <= most:  # type: ignore[arg-type]  # good says so
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise UsageError(f"{name}: {key}: must be a number from {least} to {most}, is {value!r}")
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def _whole(value: object, key: str, name: str, least: int, most: int) -> int:

@@ -23,6 +23,7 @@ from harness.database.sources import check_database
 from harness.errors import (
     EXIT_ENVIRONMENT,
     EXIT_FAILED,
+    EXIT_INTERRUPTED,
     EXIT_PASSED,
     EXIT_USAGE,
     StartError,
@@ -40,8 +41,6 @@ from harness.run.progress import Progress
 from harness.run.selection import collection_arguments, only_our_plugin
 from harness.run.turns import turns
 from harness.settings import read_settings
-
-_EXIT_INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ def _exit_code(code: int, progress: Progress) -> int:
     if code == pytest.ExitCode.OK:
         return EXIT_PASSED
     if code == pytest.ExitCode.INTERRUPTED:
-        return _EXIT_INTERRUPTED if not progress.errors else EXIT_FAILED
+        return EXIT_INTERRUPTED if not progress.errors else EXIT_FAILED
     if code == pytest.ExitCode.USAGE_ERROR:
         return EXIT_USAGE
     return EXIT_FAILED

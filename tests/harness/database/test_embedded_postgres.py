@@ -211,15 +211,15 @@ def test_a_busy_port_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         busy.bind(("127.0.0.1", 0))
         busy.listen()
         taken = busy.getsockname()[1]
-        free = embedded._free_port()
+        free = embedded.free_port()
         ports = iter([taken, free])
-        monkeypatch.setattr(embedded, "_free_port", lambda: next(ports))
+        monkeypatch.setattr(embedded, "free_port", lambda: next(ports))
         with EmbeddedPostgres.start(tmp_path / "log") as server:
             assert server.port == free
         busy.settimeout(0.1)
         with pytest.raises(TimeoutError):
             busy.accept()  # nobody waited for an answer from there
-        monkeypatch.setattr(embedded, "_free_port", lambda: taken)
+        monkeypatch.setattr(embedded, "free_port", lambda: taken)
         monkeypatch.setattr(embedded, "_PORTS_TRIED_MAX", 2)
         with pytest.raises(StartError, match="no free port in 2 tries") as failure:
             EmbeddedPostgres.start(tmp_path / "log")
