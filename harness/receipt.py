@@ -19,13 +19,10 @@ from solders.transaction import VersionedTransaction
 from solders.transaction_status import InstructionErrorBorshIO
 
 from harness.address_book import AddressBook
+from harness.ledger.embedded.fees import budget_of
 from programs.errors import program_error
 
 PACKET_BYTES_MAX = 1232
-COMPUTE_UNITS_MAX = 1_400_000
-_COMPUTE_UNITS_DEFAULT = 200_000  # an instruction, where no limit is asked for
-_COMPUTE_BUDGET = Pubkey.from_string("ComputeBudget111111111111111111111111111111")
-_SET_COMPUTE_UNIT_LIMIT = 2
 
 _INVOKED = re.compile(r"^Program (\w+) invoke \[(\d+)\]$")
 _NAMED = re.compile(r"^Program log: (?:Instruction: |IX: )(.+)$")
@@ -132,7 +129,7 @@ def read_receipt(client: Client, signature: Signature) -> Receipt | None:
         fee_lamports=meta.fee,
         size_bytes=len(bytes(transaction)),
         compute_units=meta.compute_units_consumed or 0,
-        compute_units_limit=compute_units_limit(transaction),
+        compute_units_limit=budget_of(message).units_limit,
         accounts=tuple(accounts),
         signers=tuple(accounts[: message.header.num_required_signatures]),
         before_lamports=tuple(meta.pre_balances),
@@ -140,18 +137,6 @@ def read_receipt(client: Client, signature: Signature) -> Receipt | None:
         logs=logs,
         instructions=runs_from(logs),
     )
-
-
-def compute_units_limit(transaction: VersionedTransaction) -> int:
-    """The limit the transaction asks for, or the runtime's default for its instructions."""
-    keys = transaction.message.account_keys
-    others = 0
-    for instruction in transaction.message.instructions:
-        if keys[instruction.program_id_index] != _COMPUTE_BUDGET:
-            others += 1
-        elif instruction.data[:1] == bytes([_SET_COMPUTE_UNIT_LIMIT]):
-            return min(int.from_bytes(instruction.data[1:5], "little"), COMPUTE_UNITS_MAX)
-    return min(others * _COMPUTE_UNITS_DEFAULT, COMPUTE_UNITS_MAX)
 
 
 def fault_from(err: object, logs: tuple[str, ...] | list[str]) -> Fault:

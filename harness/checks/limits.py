@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from harness.checks.evidence import Evidence
 from harness.checks.judgement import Judgement
-from harness.receipt import COMPUTE_UNITS_MAX, PACKET_BYTES_MAX
+from harness.receipt import PACKET_BYTES_MAX
 
 NAME = "within the limits"
 
@@ -17,7 +17,7 @@ def judge_limits(evidence: Evidence) -> Judgement:
     findings = []
     for receipt in evidence.receipts:
         who = evidence.name(receipt.signers[0])
-        limit = min(receipt.compute_units_limit, COMPUTE_UNITS_MAX)
+        limit = receipt.compute_units_limit
         if receipt.compute_units > limit:
             findings.append(
                 f"a transaction of {who} at slot {receipt.slot} used {receipt.compute_units} "
