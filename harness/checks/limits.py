@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from harness.checks.evidence import Evidence
 from harness.checks.judgement import Judgement
+from harness.ledger.embedded.fees import UNITS_MAX
 from harness.receipt import PACKET_BYTES_MAX
 
 NAME = "within the limits"
@@ -17,7 +18,7 @@ def judge_limits(evidence: Evidence) -> Judgement:
     findings = []
     for receipt in evidence.receipts:
         who = evidence.name(receipt.signers[0])
-        limit = receipt.compute_units_limit
+        limit = min(receipt.compute_units_limit, UNITS_MAX)
         if receipt.compute_units > limit:
             findings.append(
                 f"a transaction of {who} at slot {receipt.slot} used {receipt.compute_units} "
