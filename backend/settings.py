@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     #: Addresses or networks whose X-Forwarded-For is believed.
     trusted_proxies: _List = ()
     body_bytes_max: int = Field(default=16_384, ge=4096, le=1_048_576)
+    #: Requests under way in one process; further ones are told to come back (OVERLOADED).
+    in_flight_max: int = Field(default=80, ge=1, le=10_000)
     #: How long a stop waits for what is in flight; the worker goes on with the rest later.
     shutdown_seconds: int = Field(default=30, ge=1, le=300)
 

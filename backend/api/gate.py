@@ -1,9 +1,9 @@
 """The gate: what every request passes before a route sees it, and every answer on its way out.
 
 A porter's desk in one plain ASGI middleware (Starlette's `BaseHTTPMiddleware` costs a task and two
-queues a request): gives the request an id, finds out who calls, counts it against the limits,
-weighs its body, measures it, writes one line about it. Refusals leave in one form, and what
-nobody foresaw leaves as INTERNAL_ERROR with its trace in the log.
+queues a request): gives the request an id, turns it away while too many are under way, finds out
+who calls, counts it against the limits, weighs its body, measures it, writes one line about it.
+Refusals leave in one form, and what nobody foresaw leaves as INTERNAL_ERROR with its trace in the log.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from backend.access.tokens import AccessTokens
 from backend.api.limits import Proxies, RateLimits
 from backend.api.logs import Logger
 from backend.api.metrics import Metrics
-from backend.domain.access_errors import BodyTooLarge, InternalError, RateLimited
+from backend.domain.access_errors import BodyTooLarge, InternalError, Overloaded, RateLimited
 from backend.domain.errors import Refusal
 from backend.settings import Settings
 
@@ -43,6 +43,7 @@ class Gate:
         self._app = app
         self._prefix = settings.api_prefix + "/"
         self._reveals = settings.api_prefix + "/reveal/"
+        self._in_flight_max = settings.in_flight_max
         self._body_bytes_max = settings.body_bytes_max
         self._proxies = Proxies(settings.trusted_proxies)
         self._tokens = tokens
@@ -68,7 +69,12 @@ class Gate:
                 ]  # fmt: skip
             await send(message)
 
+        counted = scope["path"].startswith(self._prefix)  # not probes
+        self._metrics.under_way += counted
         try:
+            if counted and self._metrics.under_way > self._in_flight_max:
+                self._metrics.overloaded()
+                raise Overloaded
             await self._admit(scope, headers)
             await self._app(scope, self._weighed(receive), answer)
         except Refusal as refusal:
@@ -77,6 +83,8 @@ class Gate:
             self._logger.exception("request failed", request_id=request_id, route=route_of(scope))
             if status == 0:
                 await refuse(InternalError(), scope, answer)
+        finally:
+            self._metrics.under_way -= counted
         seconds = time.perf_counter() - started
         route, code = route_of(scope), scope.get("code", "")
         self._metrics.request(scope["method"], route, status, code, seconds, scope.get("caller"))

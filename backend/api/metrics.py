@@ -53,6 +53,8 @@ class Metrics:
         self._price_failed = counter("price_source_failed", "Price sources without one", "source")
         self._odd = counter("suspicious_refusals", "Refusals honest players do not meet", "code")
         self._odd_counts: OrderedDict[str, int] = OrderedDict()
+        #: Of the API's requests, in this process, as the gate counts them.
+        self.under_way = 0
 
     def request(
         self, method: str, route: str, status: int, code: str, seconds: float, caller: object
@@ -70,6 +72,9 @@ class Metrics:
     def rate_limited(self, limit: str, caller: str) -> None:
         self._limited.labels(limit).inc()
         self._suspect("RATE_LIMITED", caller)
+
+    def overloaded(self) -> None:
+        self._limited.labels("in_flight").inc()
 
     def rpc_answered(self, status: int) -> None:
         self._rpc.labels(_RPC_OUTCOMES.get(status, "failed")).inc()
@@ -103,6 +108,7 @@ class Metrics:
     def _read(self, gauges: Gauges) -> Iterator[Metric]:
         read = {
             **gauges,
+            "requests_under_way": ("Of the API, in this process", float(self.under_way)),
             "suspicious_callers": (
                 "Callers with many suspicious refusals, of this process",
                 float(self.suspicious_callers()),

@@ -11,6 +11,7 @@ from backend.api.answers import ErrorAnswer
 from backend.domain.access_errors import (
     BodyTooLarge,
     InternalError,
+    Overloaded,
     RateLimited,
     TokenInvalid,
 )
@@ -18,7 +19,8 @@ from backend.domain.errors import DatabaseUnavailable, InvalidInput, Refusal
 
 #: What every endpoint of the API may answer.
 EVERYWHERE: tuple[type[Refusal], ...] = (
-    InvalidInput, TokenInvalid, BodyTooLarge, RateLimited, InternalError, DatabaseUnavailable,
+    InvalidInput, TokenInvalid, BodyTooLarge, RateLimited, Overloaded, InternalError,
+    DatabaseUnavailable,
 )  # fmt: skip
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}}}
 
@@ -36,7 +38,7 @@ def refuses(*kinds: type[Refusal]) -> dict[int | str, dict[str, Any]]:
         entry["content"]["application/json"]["examples"][kind.code] = {
             "value": {"success": False, "error": {"code": kind.code, "message": kind.message}}
         }
-        if kind is RateLimited:
+        if kind is RateLimited or "retry-after" in kind.headers:
             entry["headers"] = _RETRY_AFTER
     return documented
 

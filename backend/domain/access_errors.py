@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from backend.domain.errors import Refusal
 
 
@@ -65,6 +67,13 @@ class RateLimited(Refusal):
         super().__init__()
         self.limit = limit
         self.headers = {"retry-after": str(retry_after_seconds)}
+
+
+class Overloaded(Refusal):
+    """As much is under way as this process takes. Said before anything is done."""
+
+    code, status, message = "OVERLOADED", 503, "Too much is under way; wait and try again"
+    headers = MappingProxyType({"retry-after": "1"})
 
 
 class InternalError(Refusal):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+_SOON = MappingProxyType({"retry-after": "2"})
+
 
 class Refusal(Exception):
     """A request that is not carried out. `code` never changes; `message` may."""
@@ -110,11 +112,13 @@ class BuybackFailed(Refusal):
 
 class LedgerUnavailable(Refusal):
     code, status, message = "LEDGER_UNAVAILABLE", 503, "The ledger does not answer; try again"
+    headers = _SOON
 
 
 class OutcomeUnknown(Refusal):
     code, status = "OUTCOME_UNKNOWN", 503
     message = "Sent, but the ledger does not say yet what became of it; repeat the same call"
+    headers = _SOON
 
 
 class QuotePending(Refusal):
@@ -139,6 +143,7 @@ class PriceTooOld(Refusal):
 
 class DatabaseUnavailable(Refusal):
     code, status, message = "DATABASE_UNAVAILABLE", 503, "The database does not answer; try again"
+    headers = _SOON
 
 
 #: Errors of the buyback program that have an answer of their own.

@@ -9,11 +9,13 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from solana.rpc.api import Client
 from solders.keypair import Keypair
 
 from backend.adapters.clock import SystemClock
@@ -21,6 +23,7 @@ from backend.api.limits import ClockStorage, Proxies, RateLimits
 from backend.domain.access_errors import RateLimited
 from backend.settings import Settings
 from harness.clock import VirtualClock
+from harness.faults.rpc_proxy import Kind, RpcProxy
 from harness.ledger.embedded import START
 from harness.testbed import Testbed
 from tests.backend.serving import Served, code_of, serve
@@ -159,6 +162,30 @@ def test_two_processes_share_their_counts_in_redis() -> None:
     finally:
         server.terminate()
         server.wait(10)
+
+
+def test_more_than_fits_is_turned_away_at_once_and_let_in_again(testbed: Testbed) -> None:
+    with (
+        RpcProxy(testbed.ledger.rpc_url) as proxy,
+        serve(testbed, rpc=Client(proxy.url), in_flight_max=2) as served,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        held = proxy.trouble(Kind.HELD_BEFORE, times=2)
+        waiting = [pool.submit(httpx.get, f"{served.http.base_url}buyback/status", timeout=30)
+                   for _ in range(2)]  # fmt: skip
+        deadline = time.monotonic() + 10
+        while held.times and time.monotonic() < deadline:
+            time.sleep(0.01)
+        third = served.http.get("/buyback/status")
+        assert (third.status_code, code_of(third)) == (503, "OVERLOADED")
+        assert third.headers["retry-after"] == "1"
+        assert served.http.get(f"{served.root}/health").is_success, "probes are not counted"
+        held.released.set()
+        assert [one.result().status_code for one in waiting] == [200, 200]
+        assert served.http.get("/buyback/status").is_success
+        metrics = served.http.get(f"{served.root}/metrics").text
+        assert 'rate_limited_total{limit="in_flight"} 1.0' in metrics
+        assert "mystery_box_requests_under_way 0.0" in metrics
 
 
 def test_large_bodies_are_refused_with_and_without_a_length(testbed: Testbed) -> None:
