@@ -17,7 +17,7 @@ from harness.ledger.embedded.chain import SLOT_SECONDS, START, Chain
 from harness.ledger.embedded.record import Refused
 from harness.ledger.embedded.rpc_error import describe
 from harness.ledger.embedded.running_clock import RunningClock, Ticker
-from harness.ledger.embedded.server import RpcApplication, ServerThread, listen
+from harness.ledger.embedded.server import RpcApplication, ServerThread, listen_pair
 from harness.ledger.protocol import ProgramImage
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class EmbeddedLedger:
         if isinstance(chain.clock, RunningClock):
             self._ticker = Ticker(SLOT_SECONDS, self._tick)
         self.rpc_url = f"http://{server.host}:{server.port}"
-        self.ws_url = f"ws://{server.host}:{server.port}"
+        # Beside it as on a node; the HTTP port answers websockets, too.
+        self.ws_url = f"ws://{server.host}:{server.port + 1}"
 
     @classmethod
     def start(
@@ -58,10 +59,10 @@ class EmbeddedLedger:
 
     @classmethod
     def serve(cls, chain: Chain, host: str = "127.0.0.1", port: int = 0) -> EmbeddedLedger:
-        """Serve a chain that is there already; port 0 takes any free one."""
-        sock = listen(host, port)
+        """Serve a chain that is there already on a port and the next; 0 takes any free pair."""
+        sock, beside = listen_pair(host, port)
         chain.rpc_address = "{}:{}".format(*sock.getsockname())
-        server = ServerThread(RpcApplication(chain), sock, "embedded ledger")
+        server = ServerThread(RpcApplication(chain), sock, "embedded ledger", beside)
         server.start()
         return cls(chain, server)
 

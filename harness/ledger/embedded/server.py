@@ -22,6 +22,7 @@ from harness.ledger.embedded.subscriptions import Subscriber
 BODY_BYTES_MAX = 1 << 20
 CONNECTIONS_MAX = 2000
 QUEUE_MAX = 10_000
+_PAIR_TRIES_MAX = 50
 _START_SECONDS_MAX = 10.0
 _STOP_SECONDS_MAX = 5.0
 
@@ -44,10 +45,27 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-class ServerThread:
-    """A uvicorn server in a thread, on a socket that is already bound."""
+def listen_pair(host: str, port: int) -> tuple[socket.socket, socket.socket]:
+    """Sockets on a port and the one after it, where clients that know only the HTTP URL look for
+    the websocket. Port 0 takes any free pair. Raises UsageError if one of them is taken."""
+    for _ in range(_PAIR_TRIES_MAX):
+        first = listen(host, port)
+        try:
+            return first, listen(host, first.getsockname()[1] + 1)
+        except (UsageError, OverflowError):  # overflow: after the last port there is none
+            first.close()
+            if port:
+                raise UsageError(
+                    f"port {port + 1} on {host}, the websocket's beside {port}, cannot be "
+                    "used; choose another pair, or 0 for any free one"
+                ) from None
+    raise StartError(f"no two free ports in a row on {host} in {_PAIR_TRIES_MAX} tries")
 
-    def __init__(self, app: Any, sock: socket.socket, name: str) -> None:
+
+class ServerThread:
+    """A uvicorn server in a thread, on sockets that are already bound."""
+
+    def __init__(self, app: Any, sock: socket.socket, name: str, *more: socket.socket) -> None:
         self.host, self.port = sock.getsockname()
         config = uvicorn.Config(
             app,
@@ -61,7 +79,7 @@ class ServerThread:
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [sock]}, name=name, daemon=True
+            target=self._server.run, kwargs={"sockets": [sock, *more]}, name=name, daemon=True
         )
 
     def start(self) -> None:
