@@ -1,9 +1,8 @@
 // @solana/web3.js and @solana/spl-token as an application uses them, knowing only the HTTP URL.
-// node web3js.js RPC_URL PROGRAM_ELF
+// node web3js.js RPC_URL
 "use strict";
 
 const assert = require("assert");
-const fs = require("fs");
 const token = require("@solana/spl-token");
 const {
   AddressLookupTableProgram, ComputeBudgetProgram, Connection, Keypair, LAMPORTS_PER_SOL, NonceAccount,
@@ -12,6 +11,7 @@ const {
 } = require("@solana/web3.js");
 const { check, main, version } = require("./checks");
 
+const base58 = require("bs58").encode ?? require("bs58").default.encode;
 const [url] = process.argv.slice(2);
 const connection = new Connection(url, "confirmed");
 const payer = Keypair.generate();
@@ -283,9 +283,7 @@ main([version("@solana/web3.js"), version("@solana/spl-token")], async () => {
     const latest = await connection.getLatestBlockhash();
     const transaction = new Transaction({ feePayer: payer.publicKey, ...latest }).add(transfer(17));
     transaction.sign(payer);
-    const named = require("@solana/web3.js").PublicKey && transaction.signature;
-    const bs58 = require("bs58");
-    const signature = (bs58.default ?? bs58).encode(named);
+    const signature = base58(transaction.signature);
     const [done] = await notified(
       (tell) => connection.onSignature(signature, tell), async () => {}, () => connection.sendRawTransaction(transaction.serialize()));
     assert.strictEqual(done.err, null);
@@ -301,10 +299,8 @@ main([version("@solana/web3.js"), version("@solana/spl-token")], async () => {
     assert.ok(answer.result, JSON.stringify(answer));
     assert.strictEqual((await connection.isBlockhashValid(latest.blockhash)).value, false);
     await assert.rejects(connection.sendRawTransaction(transaction.serialize()), /Blockhash not found/);
-    const { signature } = transaction;
-    const bs58 = require("bs58");
     await assert.rejects(
-      connection.confirmTransaction({ signature: (bs58.default ?? bs58).encode(signature), ...latest }),
+      connection.confirmTransaction({ signature: base58(transaction.signature), ...latest }),
       TransactionExpiredBlockheightExceededError);
   });
 

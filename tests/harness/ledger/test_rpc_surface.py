@@ -108,6 +108,31 @@ def test_a_busy_port_is_said(ledger: EmbeddedLedger) -> None:
         EmbeddedLedger.start(port=port)
 
 
+def test_both_protocols_answer_on_the_port_and_the_one_after_it(ledger: EmbeddedLedger) -> None:
+    """Clients that are given the HTTP URL alone look for the websocket one port further."""
+    port = int(ledger.rpc_url.rpartition(":")[2])
+    assert ledger.ws_url == f"ws://127.0.0.1:{port + 1}"
+
+    async def health(url: str) -> Any:
+        async with websockets.connect(url) as socket:
+            await socket.send(json.dumps(call("getHealth")))
+            return json.loads(await socket.recv())["result"]
+
+    for one in (port, port + 1):
+        assert asyncio.run(health(f"ws://127.0.0.1:{one}")) == "ok"
+        answer = httpx.post(f"http://127.0.0.1:{one}", json=call("getHealth"))
+        assert answer.json()["result"] == "ok"
+
+
+def test_a_taken_websocket_port_is_said_and_the_first_one_let_go(ledger: EmbeddedLedger) -> None:
+    port = int(ledger.rpc_url.rpartition(":")[2])
+    for _ in range(2):
+        with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1, the websocket's beside"):
+            EmbeddedLedger.start(port=port - 1)
+    with pytest.raises(UsageError, match="port 65536 on 127.0.0.1, the websocket's beside 65535"):
+        EmbeddedLedger.start(port=65535)
+
+
 def test_subscriptions_tell_of_what_happens(ledger: EmbeddedLedger) -> None:
     async def listen() -> tuple[list[Any], Any]:
         async with websockets.connect(ledger.ws_url) as socket:
