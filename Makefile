@@ -45,8 +45,8 @@ bench-docker: $(VENV)/all.stamp ## the embedded default against a validator in a
 parity: $(VENV)/all.stamp ## every difference between the embedded ledger and a validator (needs Docker)
 	@$(BIN)/harness parity $(ARGS)
 
-test-docker: $(VENV)/all.stamp ## the core suite in containers, or the reason why it was skipped
-	@$(BIN)/python -m harness.containers.ready && $(BIN)/python -m pytest tests/harness/containers $(ARGS) || test $$? = 3
+test-docker: $(VENV)/all.stamp ## the suites in containers and compose, or the reason why they were skipped
+	@$(BIN)/python -m harness.containers.ready && DOCKER_LONG=1 $(BIN)/python -m pytest tests/harness/containers tests/deploy $(ARGS) || test $$? = 3
 
 programs: ## rebuild the on-chain programs and compare them with the committed ones (needs root or Docker)
 	programs/recipe/rebuild
@@ -54,6 +54,7 @@ programs: ## rebuild the on-chain programs and compare them with the committed o
 lock: ## resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements/run.txt
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements/run.txt -o requirements/all.txt
+	uv pip compile pyproject.toml --extra build --extra load --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements/all.txt -o requirements/load.txt
 	uv pip compile requirements/backend.in --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -c requirements/run.txt -o requirements/backend.txt
 
 clean: ## remove the environment and caches, keep runs/

@@ -20,7 +20,7 @@ from harness.containers.restart import restart_database, restart_ledger
 from harness.players.api import ApiRefusal, Reveal
 from harness.players.nft import Nft
 from harness.players.player import Player
-from harness.submission import Outcome, sign, submit
+from harness.submission import BLOCKHASH_SLOTS, Outcome, sign, submit
 from harness.testbed import Testbed
 
 _LAMPORTS = 1_000_000
@@ -93,15 +93,30 @@ def test_a_blockhash_expires_after_its_slots(testbed: Testbed) -> None:
     player = testbed.player()
     transaction, last_height = _payment(testbed, player)
     before = _balance(testbed, Confirmed)
-    for _ in range(_POLLS_MAX):
-        if testbed.client.get_block_height(Finalized).value > last_height:
-            break
-        testbed.clock.sleep(1)
+    _outlive(testbed, last_height)
     sent = submit(testbed.client, testbed.clock, transaction, last_height)
     assert sent.outcome is Outcome.REFUSED
     assert sent.fault is not None
     assert sent.fault.name == "BlockhashNotFound"
     assert _balance(testbed, Confirmed) == before
+
+
+def test_a_quote_dies_with_its_blockhash(testbed: Testbed) -> None:
+    """A sale is signed and kept back until its blockhash has died. Backend and ledger refuse it;
+    the skin is still there, and is free for a new quote, which is paid."""
+    player = testbed.player()
+    nft = player.mint()
+    player.reveal(nft)
+    signed = player.sign(player.request_buyback(nft))
+    _outlive(testbed, testbed.client.get_block_height(Confirmed).value + BLOCKHASH_SLOTS)
+    with pytest.raises(ApiRefusal) as refusal:
+        player.confirm_buyback(nft, signed)
+    assert refusal.value.code == "QUOTE_EXPIRED"
+    sent = player.broadcast(nft, signed)
+    assert sent.outcome is Outcome.REFUSED
+    assert testbed.exists(nft)
+    player.sell(nft)
+    assert not testbed.exists(nft)
 
 
 def test_lost_bytes_are_sent_again_and_land_once(testbed: Testbed) -> None:
@@ -171,6 +186,14 @@ def test_the_database_is_killed_between_the_steps(testbed: Testbed) -> None:
     player.sell(nft)
     restart_database(testbed)
     assert not testbed.exists(nft)
+
+
+def _outlive(testbed: Testbed, last_height: int) -> None:
+    """Return once a transaction of that last height can land nowhere, or the polls are used up."""
+    for _ in range(_POLLS_MAX):
+        if testbed.client.get_block_height(Finalized).value > last_height:
+            return
+        testbed.clock.sleep(1)
 
 
 def _wait_until_final(testbed: Testbed) -> None:

@@ -41,4 +41,6 @@ def bench_docker(
         console.print(f"{name:34} {ours:>10.3g} {theirs:>10.3g}")
     console.print(f"{'wall time of the suite, ratio':34} {figures.suite_ratio:>21.1f}")
     console.print(f"{'life cycles a second, ratio':34} {figures.cycles_ratio:>21.1f}")
+    unwaited = figures.unwaited_cycles_ratio
+    console.print(f"{'the same without the 12 s, ratio':34} {unwaited:>21.1f}")
     console.print(f"{'start-up, ratio':34} {figures.start_ratio:>21.1f}")

@@ -66,3 +66,38 @@ def deploy(
     console.print("provision: setting the economy up ...")
     job.run(database)
     console.print(f"provision: done; addresses in {folder / 'deployment.json'}")
+
+
+@app.command("stock")
+def stock(
+    load: Annotated[Path, typer.Option(help="Where plan, wallets and results of the load lie.")],
+    backend: Annotated[str, typer.Option(help="The backend, without the API's prefix.")],
+    ledger: Annotated[str, typer.Option(help="RPC URL of the ledger.")] = "http://127.0.0.1:8899",
+    folder: Annotated[Path, _FOLDER] = Path("runs/provision"),
+    profile: Annotated[
+        str, typer.Option(help="A profile of the project or a TOML file.")
+    ] = "smoke",
+    generators: Annotated[int, typer.Option(min=1, max=16, help="Locust's workers.")] = 2,
+) -> None:
+    """Mint and reveal the NFTs that a load profile uses, and write the plan that Locust reads.
+
+    After `deploy`, with the backend running and its rate limits off.
+
+        harness provision stock --folder my-economy --load my-load --backend http://127.0.0.1:4000
+    """
+    from harness.load.locust_process import loadtests_folder
+    from harness.load.profile import find_profile, profiles_beside
+    from harness.provision.keys import KeyFolder
+    from harness.provision.stock import StockJob
+
+    console = Console(highlight=False)
+
+    def tell(what: str, done: int, of: int) -> None:
+        if done % 20 == 0 or done == of:
+            console.print(f"provision: {what} {done} of {of}")
+
+    load.mkdir(parents=True, exist_ok=True)
+    path = find_profile(profile, profiles_beside(loadtests_folder() / "profiles"))
+    job = StockJob(KeyFolder(folder), load.resolve(), ledger, backend)
+    number = job.run(path, generators, tell)
+    console.print(f"provision: {number} NFTs in stock; plan in {load / 'plan.json'}")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
 
 _PORT_TRIES_MAX = 5
-_READY_SECONDS_MAX = 90.0
+_READY_SECONDS_MAX = 180.0
 _READY_POLL_SECONDS = 0.1
 _LOG_LINES_SHOWN = 8
 _TAKEN = ("port is already allocated", "address already in use")
