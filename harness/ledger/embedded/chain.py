@@ -117,7 +117,9 @@ class Chain:
         self.sync()
 
     def close(self) -> None:
+        """The end: of the archive, and of the machine, whoever still holds on to this chain."""
         self.history.close()
+        self.machine.close()
 
     # -- time -----------------------------------------------------------------------------------
 
