@@ -41,6 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--seed", default=DEFAULT_SEED, help="seed of the run (default: %(default)s)")
     group.addoption("--seeds", help="A..B: play every scenario once with each of these seeds")
     group.addoption("--repeat", type=int, default=1, help="play every scenario this many times")
+    group.addoption("--turn", type=int, help="of these turns only the one with this number, from 1")
     group.addoption("--candy-config", type=Path, help="sugar config.json (default: the guide's)")
     group.addoption("--testbed-settings", type=Path, help="testbed.toml with treasury and prices")
     group.addoption("--ledger", default="embedded", help="embedded, validator or an RPC URL")
@@ -88,15 +89,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Multiply scenarios by the turns asked for; nothing where there is just one."""
     if "turn" not in metafunc.fixturenames:
         return
-    asked = _turns(metafunc.config)
-    if len(asked) > 1 or metafunc.config.getoption("--seeds") is not None:
+    asked, told = _turns(metafunc.config), ("--seeds", "--turn")
+    if len(asked) > 1 or any(metafunc.config.getoption(one) is not None for one in told):
         metafunc.parametrize("turn", asked, ids=str, indirect=True)
 
 
 def _turns(config: pytest.Config) -> list[Turn]:
-    return turns(
+    asked = turns(
         config.getoption("--seed"), config.getoption("--seeds"), config.getoption("--repeat")
     )
+    number = config.getoption("--turn")
+    return asked if number is None else [asked[number - 1]]
 
 
 @pytest.hookimpl(tryfirst=True)
