@@ -6,7 +6,7 @@ import json
 import secrets
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -119,8 +119,20 @@ def run(
     skips = Counter(one["message"] for one in summary["scenarios"] if one["outcome"] == "skipped")
     for reason, number in skips.most_common():
         console.print(f"skipped: {number}, {reason}", soft_wrap=True, markup=False)
+    console.print(_spent(summary["run"]), soft_wrap=True)
     console.print(f"report: {report}", soft_wrap=True)
     raise typer.Exit(code)
+
+
+def _spent(run: dict[str, Any]) -> str:
+    """What the run took of the machine."""
+    told = "told " + ", ".join(f"{number} {how}" for how, number in run["told"].items() if number)
+    told += f"; took {run['elapsed_seconds']:.1f} s"
+    if "processor_seconds" in run:
+        told += f", {run['processor_seconds']:.1f} s of processor time"
+    if run.get("memory_bytes_max"):
+        told += f", at most {run['memory_bytes_max'] // 2**20} MiB a process"
+    return told
 
 
 def list_suites() -> None:

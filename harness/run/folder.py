@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,11 @@ from typing import Any
 from harness.errors import UsageError
 
 _NAMES_MAX = 1000
+
+#: What pytest writes; each turn's goes into `junit.xml`.
+JUNIT_OF_A_TURN = "junit-turn.xml"
+_SUITES = re.compile(rb"(<testsuites[^>]*>)(.*)</testsuites>\s*", re.DOTALL)
+_SUITES_END = b"</testsuites>\n"
 
 
 def new_run_folder(runs: Path, started: datetime) -> Path:
@@ -65,6 +71,30 @@ def merge_journals(folder: Path) -> Path:
             out.write(path.read_bytes())
     part.replace(merged)
     return merged
+
+
+def add_junit(folder: Path) -> None:
+    """Put a turn's JUnit suites, if there are any, behind those of the turns before it."""
+    turn, whole = folder / JUNIT_OF_A_TURN, folder / "junit.xml"
+    if not turn.exists():
+        return
+    found = _SUITES.search(turn.read_bytes())
+    if found is not None:
+        with whole.open("r+b" if whole.exists() else "w+b") as out:
+            if out.seek(0, os.SEEK_END):
+                out.seek(-len(_SUITES_END), os.SEEK_END)
+            else:
+                out.write(b'<?xml version="1.0" encoding="utf-8"?>' + found[1])
+            out.write(found[2] + _SUITES_END)
+    turn.unlink()
+
+
+def drop_journals(folder: Path, scenarios: Iterable[str]) -> None:
+    """Throw the journals of these scenarios away, and what their processes logged."""
+    for scenario in scenarios:
+        journal = journal_path(folder, scenario)
+        for path in (journal, journal.with_suffix(".backend.log")):
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.status import Status
 
 from harness.plugin import memory_bytes_max, scenario_name
+from harness.run.turns import Turn
 
 _SIGNS = {
     "passed": "[green]passed [/green]",
@@ -34,7 +35,10 @@ class Progress:
         self.exit_reason = ""
         #: What a worker said that could not start its environment.
         self.start_error = ""
-        self._memory: list[int] = []
+        #: Of several turns one line each, instead of one for each scenario.
+        self.brief = False
+        self.memory_bytes: dict[str, int] = {}
+        self._told = dict.fromkeys(("passed", "failed", "skipped"), 0)
         self._status: Status | None = None
         self._started = time.monotonic()
         self._names: dict[str, str] = {}
@@ -53,7 +57,9 @@ class Progress:
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         output = getattr(node, "workeroutput", {})
         self.start_error = self.start_error or output.get("start_error", "")
-        self._memory.append(output.get("memory_bytes_max") or 0)
+        name = str(getattr(getattr(node, "gateway", None), "id", "worker"))
+        peak = output.get("memory_bytes_max") or 0
+        self.memory_bytes[name] = max(peak, self.memory_bytes.get(name, 0))
         if error is not None and not self.start_error:
             self._error("a worker process", str(error))
 
@@ -81,8 +87,8 @@ class Progress:
             self.verdicts[name] = report.outcome
         if report.failed:
             self._error(report.nodeid, report.longreprtext)
-        if report.when == "teardown":
-            verdict = self.verdicts.get(name, "passed")
+        verdict = self.verdicts.get(name, "passed")
+        if report.when == "teardown" and not (self.brief and verdict == "passed"):
             self.console.print(
                 f"{_SIGNS[verdict]} {escape(_story(report.nodeid))} "
                 f"[dim]{self.seconds[name]:.1f} s[/dim]"
@@ -100,6 +106,18 @@ class Progress:
     def pytest_unconfigure(self) -> None:
         if self._status is not None:
             self._status.stop()
+            self._status = None
+
+    def tally(self, turn: Turn, seconds: float) -> None:
+        """What a turn came to, and all turns so far, in one line."""
+        counted = self.counted
+        told = ", ".join(f"{count - self._told[kind]} {kind}" for kind, count in counted.items())
+        self._told = counted
+        failed = f"[red]{counted['failed']} failed[/red]" if counted["failed"] else "none failed"
+        self.console.print(
+            f"{turn}: {told} in {seconds:.0f} s; of {len(self.verdicts)} so far {failed}, "
+            f"at most {(self.memory_bytes_max or 0) // 2**20} MiB a process"
+        )
 
     def _error(self, nodeid: str, text: str) -> None:
         self.errors.append(nodeid)
@@ -115,7 +133,7 @@ class Progress:
     @property
     def memory_bytes_max(self) -> int | None:
         """The most that any process which played scenarios has held at once."""
-        return max(self._memory, default=0) or memory_bytes_max()
+        return max(self.memory_bytes.values(), default=0) or memory_bytes_max()
 
     @property
     def elapsed_seconds(self) -> float:

@@ -11,6 +11,7 @@ import platform
 import shlex
 import shutil
 import sys
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,11 +37,21 @@ from harness.ledger.sources import ledger_source
 from harness.plugin import places
 from harness.programs.sets import COMMITTED, ProgramSet, open_set
 from harness.redis.place import check_redis
-from harness.run.folder import merge_journals, new_run_folder, write_json
+from harness.run.folder import (
+    JUNIT_OF_A_TURN,
+    add_junit,
+    drop_journals,
+    merge_journals,
+    new_run_folder,
+    write_json,
+)
 from harness.run.progress import Progress
 from harness.run.selection import collection_arguments, only_our_plugin
 from harness.run.turns import turns
 from harness.settings import read_settings
+
+#: Of more turns than these, only the journals of failures and of the last turn are kept.
+_TURNS_KEPT_MAX = 10
 
 
 @dataclass(frozen=True)
@@ -80,9 +91,8 @@ def play(request: RunRequest) -> tuple[int, Path]:
     started = datetime.now(UTC)
     folder = new_run_folder(request.runs, started)
     progress = Progress()
-    arguments = [*selection, *_options(request, folder)]
-    with contextlib.redirect_stdout(sys.stderr), only_our_plugin():
-        code = int(pytest.main([*arguments, *request.pytest_arguments], plugins=[progress]))
+    used_before = processor_seconds()
+    code = _play_turns(request, selection, folder, progress)
     if (
         code == pytest.ExitCode.OK
         and request.backend != "reference"
@@ -93,7 +103,10 @@ def play(request: RunRequest) -> tuple[int, Path]:
         shutil.rmtree(folder)
         raise UsageError(f"-k {request.keyword!r} selects no scenario of suite {request.suite}")
     merge_journals(folder)
-    write_json(folder / "run.json", _facts(request, programs, started, progress, code))
+    facts = _facts(request, programs, started, progress, code)
+    if used_before is not None:
+        facts["processor_seconds"] = round((processor_seconds() or 0) - used_before, 3)
+    write_json(folder / "run.json", facts)
     from harness.report import render  # its libraries would delay the first scenario
 
     report = render(folder)
@@ -101,6 +114,48 @@ def play(request: RunRequest) -> tuple[int, Path]:
         lines = (progress.start_error or progress.exit_reason).splitlines()
         raise StartError(lines[0], lines[1:])
     return _exit_code(code, progress), report
+
+
+def _play_turns(request: RunRequest, selection: list[str], folder: Path, progress: Progress) -> int:
+    """Play turn after turn, each in a session of pytest with workers of its own, so that memory
+    stays what one turn takes; pytest's exit code, the worst of all.
+
+    A failed turn does not stop the next, unless `-x` is asked for. Of many turns the
+    failures' journals and the last turn's are kept.
+    """
+    asked = turns(request.seed, request.seeds, request.repeat)
+    several = len(asked) > 1 or request.seeds is not None
+    progress.brief = len(asked) > 1
+    worst = int(pytest.ExitCode.OK)
+    for number, turn in enumerate(asked, start=1):
+        began = time.monotonic()
+        if len(asked) > _TURNS_KEPT_MAX:  # memory and disk of one turn; the last one's is kept
+            over = [name for name, verdict in progress.verdicts.items() if verdict != "failed"]
+            drop_journals(folder, over)
+        arguments = [*selection, *_options(request, folder)]
+        arguments += ["--turn", str(number)] if several else []
+        with contextlib.redirect_stdout(sys.stderr), only_our_plugin():
+            code = int(pytest.main([*arguments, *request.pytest_arguments], plugins=[progress]))
+        add_junit(folder)
+        worst = code if code != pytest.ExitCode.OK else worst
+        if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            break
+        if progress.brief:
+            progress.tally(turn, time.monotonic() - began)
+        if worst != pytest.ExitCode.OK and request.exit_first:
+            break
+    return worst
+
+
+def processor_seconds() -> float | None:
+    """What this process and its children that ended have computed so far; None where nobody
+    counts."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def _check(request: RunRequest) -> ProgramSet:
@@ -135,7 +190,7 @@ def _options(request: RunRequest, folder: Path) -> list[str]:
         "--backend", request.backend,
         "--run-folder", str(folder),
         "--programs", request.programs,
-        "--junitxml", str(folder / "junit.xml"),
+        "--junitxml", str(folder / JUNIT_OF_A_TURN),
         "-o", "junit_family=xunit1",
         "--repeat", str(request.repeat),
     ]  # fmt: skip
@@ -217,7 +272,9 @@ def _facts(
         "versions": {"python": platform.python_version(), **versions},
         "workers": request.workers,
         "memory_bytes_max": progress.memory_bytes_max,
+        "memory_bytes": progress.memory_bytes,
         "elapsed_seconds": round(progress.elapsed_seconds, 3),
+        "told": progress.counted,
         "verdicts": dict(progress.verdicts),
         "seconds": {name: round(seconds, 3) for name, seconds in progress.seconds.items()},
     }

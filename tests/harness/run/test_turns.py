@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from harness.errors import UsageError
+from harness.run.folder import JUNIT_OF_A_TURN, add_junit, drop_journals, journal_path
 from harness.run.turns import Turn, turns, without_turn
 
 HARNESS = str(Path(sys.executable).with_name("harness"))
@@ -71,3 +72,25 @@ def test_parallel_workers_tell_what_one_process_tells(tmp_path: Path) -> None:
     facts = json.loads((folder / "run.json").read_text())
     assert facts["workers"] == 2
     assert 0 < facts["memory_bytes_max"] < 400 * 10**6
+    assert facts["told"] == {"passed": 2, "failed": 0, "skipped": 0}
+    assert facts["processor_seconds"] > 1
+    assert "seed=8: 1 passed, 0 failed, 0 skipped" in done.stderr
+
+
+def test_turns_go_into_one_junit_file(tmp_path: Path) -> None:
+    for turn in ("one", "two"):
+        text = f'<?xml version="1.0"?><testsuites name="x"><testsuite name="{turn}"/></testsuites>'
+        (tmp_path / JUNIT_OF_A_TURN).write_text(text)
+        add_junit(tmp_path)
+    add_junit(tmp_path)  # a turn that was cut off wrote none
+    suites = ElementTree.parse(tmp_path / "junit.xml").getroot()
+    assert [one.get("name") for one in suites] == ["one", "two"]
+    assert not (tmp_path / JUNIT_OF_A_TURN).exists()
+
+
+def test_a_soak_keeps_what_failed(tmp_path: Path) -> None:
+    (tmp_path / "scenarios").mkdir()
+    for name in ("a[seed=1]", "a[seed=2]"):
+        journal_path(tmp_path, name).touch()
+    drop_journals(tmp_path, ["a[seed=1]", "never written"])
+    assert list((tmp_path / "scenarios").iterdir()) == [journal_path(tmp_path, "a[seed=2]")]
