@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
 from solders.system_program import TransferParams, transfer
 
@@ -13,7 +12,7 @@ from harness.checks.buybacks import payout_lamports
 from harness.errors import HarnessError
 from harness.players.api import ApiRefusal
 from harness.players.crowd import accepted, at_once
-from harness.players.messages import Change, instructions_of, rebuilt, with_instructions
+from harness.players.messages import Change, rebuilt, with_instructions
 from harness.players.nft import Nft
 from harness.players.player import Player
 from harness.submission import Outcome
@@ -290,20 +289,6 @@ def test_an_extra_instruction_is_smuggled_in(testbed: Testbed) -> None:
     assert refusal.value.code == "TRANSACTION_MISMATCH"
     assert player.broadcast(nft, forged).outcome is Outcome.REFUSED
     assert testbed.balance_lamports(treasury) == before
-
-
-@pytest.mark.guide("do.validate-inputs", "dont.trust-client")
-def test_a_durable_nonce_instead_of_a_blockhash(testbed: Testbed) -> None:
-    """A cheat swaps the blockhash for one that never dies, to keep the sale as an option on the
-    price: it is another message than the one that was signed, and no good to anybody."""
-    player, nft = _holder(testbed)
-    honest = player.request_buyback(nft)
-    eternal = rebuilt(honest, instructions_of(honest), Hash.new_unique())
-    with pytest.raises(ApiRefusal) as refusal:
-        player.confirm_buyback(nft, player.sign(eternal))
-    assert refusal.value.code == "TRANSACTION_MISMATCH"
-    assert player.broadcast(nft, player.sign(eternal)).outcome is Outcome.REFUSED
-    assert testbed.exists(nft)
 
 
 @pytest.mark.guide("do.validate-inputs", "dont.trust-client")

@@ -175,9 +175,11 @@ class Figures:
                     for line in one.lines
                     if line.get("nft") == nft and line["kind"] in ("transaction", "http")
                 ]
-                landed = {line["action"] for line in steps if line.get("outcome") == "landed"}
+                sent = [line for line in steps if line["kind"] == "transaction"]
+                landed = {line["action"] for line in sent if line["outcome"] == "landed"}
                 quoted = any("calculate" in line.get("route", "") for line in steps)
-                if landed >= {"mint", "reveal", "buyback"} and quoted:
+                plain = all("slot" in line for line in sent)  # nothing that the ledger refused
+                if plain and landed >= {"mint", "reveal", "buyback"} and quoted:
                     whole.append((one, nft, steps))
         return min(whole, key=lambda found: len(found[2]), default=None)
 

@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
-from harness.guide.items import items
-from harness.guide.matrix import NOT_RUN, Story, last_results, matrix
+import pytest
+
+from harness.guide.items import Item, items
+from harness.guide.matrix import NOT_RUN, Story, collect_stories, last_results, matrix
+from harness.run.selection import collection_arguments
+
+
+@pytest.fixture(scope="module")
+def stories() -> list[Story]:
+    """Every scenario that `harness run all` plays."""
+    return collect_stories(collection_arguments("all"))
+
+
+def gaps(stories: list[Story]) -> list[str]:
+    return [row.item.id for row in matrix(stories, {}) if row.verdict == "gap"]
+
+
+def test_no_line_of_the_guide_is_a_gap(stories: list[Story]) -> None:
+    assert gaps(stories) == []
+
+
+def test_a_removed_mark_is_a_gap(stories: list[Story]) -> None:
+    for line in items():
+        without = [
+            dataclasses.replace(one, covers=tuple(set(one.covers) - {line})) for one in stories
+        ]
+        assert gaps(without) == [line]
+
+
+def test_a_new_line_is_a_gap(stories: list[Story], monkeypatch: pytest.MonkeyPatch) -> None:
+    more = {**items(), "testing.new": Item("testing.new", "Testing checklist", "Something new")}
+    monkeypatch.setattr("harness.guide.matrix.items", lambda: more)
+    assert gaps(stories) == ["testing.new"]
 
 
 def test_every_checklist_is_there() -> None:

@@ -68,6 +68,18 @@ def test_a_passed_run(tmp_path: Path) -> None:
     assert (tmp_path / "summary.md").read_text().startswith("## Passed: smoke, seed 7")
 
 
+def test_a_life_with_a_refused_transaction_is_not_the_plain_one(tmp_path: Path) -> None:
+    """What the ledger refused has no slot, and no place in the picture of a life."""
+    a_run(tmp_path)
+    refused = line("test_a::test_one", 10, "transaction", actor="player-1", action="buyback",
+                   outcome="refused", nft="nft-1", error={"name": "x", "message": "y"})  # fmt: skip
+    with (tmp_path / "journal.jsonl").open("a") as journal:
+        journal.write(json.dumps(refused) + "\n")
+    page = render(tmp_path).read_text()
+    assert "One life cycle" not in page
+    assert "<td>refused: x" in page
+
+
 def test_a_failed_run_says_first_what_broke_and_how_to_replay(tmp_path: Path) -> None:
     page = render(a_run(tmp_path, failing=True)).read_text()
     assert "1 of 2 scenarios failed" in page
