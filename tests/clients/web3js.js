@@ -247,6 +247,69 @@ main([version("@solana/web3.js"), version("@solana/spl-token")], async () => {
     }
   });
 
+  await check("Token-2022: extensions of a mint and an account, parsed as spl-token decodes them", async () => {
+    const { ExtensionType: Type, TOKEN_2022_PROGRAM_ID: id } = token;
+    const mint = Keypair.generate();
+    const who = payer.publicKey;
+    const types = [
+      Type.MintCloseAuthority, Type.TransferFeeConfig, Type.DefaultAccountState, Type.InterestBearingConfig,
+      Type.PermanentDelegate, Type.TransferHook, Type.MetadataPointer, Type.GroupPointer, Type.GroupMemberPointer,
+    ];
+    const space = token.getMintLen(types);
+    await sendVersioned([
+      SystemProgram.createAccount({
+        fromPubkey: who, newAccountPubkey: mint.publicKey, space, programId: id,
+        lamports: await connection.getMinimumBalanceForRentExemption(space + 500),
+      }),
+      token.createInitializeMintCloseAuthorityInstruction(mint.publicKey, who, id),
+      token.createInitializeTransferFeeConfigInstruction(mint.publicKey, who, null, 250, 5_000n, id),
+      token.createInitializeDefaultAccountStateInstruction(mint.publicKey, token.AccountState.Initialized, id),
+      token.createInitializeInterestBearingMintInstruction(mint.publicKey, who, 125, id),
+      token.createInitializePermanentDelegateInstruction(mint.publicKey, who, id),
+      token.createInitializeTransferHookInstruction(mint.publicKey, who, MEMO, id),
+      token.createInitializeMetadataPointerInstruction(mint.publicKey, who, mint.publicKey, id),
+      token.createInitializeGroupPointerInstruction(mint.publicKey, who, friend.publicKey, id),
+      token.createInitializeGroupMemberPointerInstruction(mint.publicKey, who, friend.publicKey, id),
+      token.createInitializeMintInstruction(mint.publicKey, 2, who, who, id),
+    ], [payer, mint]);
+    const options = { commitment: "confirmed" };
+    await token.tokenMetadataInitialize(connection, payer, mint.publicKey, who, payer, "Box", "BOX", "https://example.com", [], options, id);
+    const decoded = await token.getMint(connection, mint.publicKey, "confirmed", id);
+    const { parsed } = (await connection.getParsedAccountInfo(mint.publicKey)).value.data;
+    const shown = Object.fromEntries(parsed.info.extensions.map((one) => [one.extension, one.state]));
+    const fee = token.getTransferFeeConfig(decoded);
+    assert.deepStrictEqual(shown.transferFeeConfig, {
+      transferFeeConfigAuthority: who.toBase58(), withdrawWithheldAuthority: null, withheldAmount: 0,
+      olderTransferFee: { epoch: Number(fee.olderTransferFee.epoch), maximumFee: 5000, transferFeeBasisPoints: 250 },
+      newerTransferFee: { epoch: Number(fee.newerTransferFee.epoch), maximumFee: 5000, transferFeeBasisPoints: 250 },
+    });
+    const interest = token.getInterestBearingMintConfigState(decoded);
+    assert.deepStrictEqual(shown.interestBearingConfig, {
+      rateAuthority: who.toBase58(), initializationTimestamp: Number(interest.initializationTimestamp),
+      preUpdateAverageRate: interest.preUpdateAverageRate, lastUpdateTimestamp: Number(interest.lastUpdateTimestamp),
+      currentRate: 125,
+    });
+    assert.deepStrictEqual(shown.mintCloseAuthority, { closeAuthority: token.getMintCloseAuthority(decoded).closeAuthority.toBase58() });
+    assert.deepStrictEqual(shown.permanentDelegate, { delegate: token.getPermanentDelegate(decoded).delegate.toBase58() });
+    assert.deepStrictEqual(shown.defaultAccountState, { accountState: "initialized" });
+    assert.deepStrictEqual(shown.transferHook, { authority: who.toBase58(), programId: MEMO.toBase58() });
+    assert.deepStrictEqual(shown.groupPointer, { authority: who.toBase58(), groupAddress: friend.publicKey.toBase58() });
+    assert.deepStrictEqual(shown.groupMemberPointer, { authority: who.toBase58(), memberAddress: friend.publicKey.toBase58() });
+    const metadata = await token.getTokenMetadata(connection, mint.publicKey, "confirmed", id);
+    assert.strictEqual(metadata.name, "Box");
+    assert.deepStrictEqual(shown.tokenMetadata, {
+      updateAuthority: who.toBase58(), mint: mint.publicKey.toBase58(), name: "Box", symbol: "BOX", uri: "https://example.com",
+      additionalMetadata: [],
+    });
+    const holder = await token.createAssociatedTokenAccount(connection, payer, mint.publicKey, who, options, id);
+    const account = (await connection.getParsedAccountInfo(holder)).value.data.parsed.info;
+    assert.deepStrictEqual(account.extensions, [
+      { extension: "immutableOwner" },
+      { extension: "transferFeeAmount", state: { withheldAmount: 0 } },
+      { extension: "transferHookAccount", state: { transferring: false } },
+    ]);
+  });
+
   await check("reads: several accounts at once, parsed ones, programs", async () => {
     const [known, unknown] = await connection.getMultipleAccountsInfo([payer.publicKey, Keypair.generate().publicKey]);
     assert.ok(known.owner.equals(SystemProgram.programId));

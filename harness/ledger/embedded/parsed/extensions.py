@@ -1,19 +1,24 @@
 """Token-2022's extensions of mints and accounts in words.
 
-Each is a type, a length and a value. Those that are not read here appear as
-`unparseableExtension`, as a node shows one that it does not know.
-Source: agave's account-decoder crate, parse_token_extension.rs.
+Each is a type, a length and a value. One that is unknown or has another length than its type
+appears as `unparseableExtension`, as on a node.
+Source: agave's account-decoder crate 3.1, parse_token_extension.rs, and spl-token-2022-interface.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from harness.ledger.embedded.parsed.reader import CannotParse, Reader
 from harness.ledger.embedded.parsed.tokens import EXTENSION_TYPES
 
+#: Where an account's extension is called otherwise than in instructions.
+_ACCOUNT_NAMES = {"scaledUiAmount": "scaledUiAmountConfig", "pausable": "pausableConfig"}
 _EXTENSIONS_MAX = 64
+_ELGAMAL_KEY_BYTES, _CIPHERTEXT_BYTES, _AE_CIPHERTEXT_BYTES = 32, 64, 36
 _STATES = ("uninitialized", "initialized", "frozen")
 
 
@@ -31,25 +36,27 @@ def parse_extensions(data: bytes) -> list[dict[str, Any]]:
 
 def _extension(number: int, value: bytes) -> dict[str, Any]:
     name = EXTENSION_TYPES[number] if number < len(EXTENSION_TYPES) else ""
+    name = _ACCOUNT_NAMES.get(name, name)
     if name in _WITHOUT_STATE:
         return {"extension": name}
     parser = _PARSERS.get(name)
+    reader = Reader(value)
     try:
         if parser is not None:
-            return {"extension": name, "state": parser(Reader(value))}
+            state = parser(reader)
+            if not reader.left:
+                return {"extension": name, "state": state}
     except CannotParse:
         pass
     return {"extension": "unparseableExtension"}
 
 
-_WITHOUT_STATE = ("immutableOwner", "nonTransferable", "nonTransferableAccount")
+_WITHOUT_STATE = ("immutableOwner", "nonTransferable", "nonTransferableAccount", "pausableAccount")
 
 
 def _default_state(reader: Reader) -> dict[str, Any]:
     state = reader.u8()
-    if state >= len(_STATES):
-        raise CannotParse
-    return {"accountState": _STATES[state]}
+    return {"accountState": _STATES[state] if state < len(_STATES) else _STATES[0]}
 
 
 def _fee(reader: Reader) -> dict[str, Any]:
@@ -68,6 +75,86 @@ def _transfer_fee_config(reader: Reader) -> dict[str, Any]:
         "withheldAmount": withheld,
         "olderTransferFee": _fee(reader),
         "newerTransferFee": _fee(reader),
+    }
+
+
+def _interest_bearing(reader: Reader) -> dict[str, Any]:
+    return {
+        "rateAuthority": reader.zeroable_key(), "initializationTimestamp": reader.i64(),
+        "preUpdateAverageRate": reader.i16(), "lastUpdateTimestamp": reader.i64(),
+        "currentRate": reader.i16(),
+    }  # fmt: skip
+
+
+def _scaled_ui_amount(reader: Reader) -> dict[str, Any]:
+    return {
+        "authority": reader.zeroable_key(), "multiplier": _plain_number(reader.f64()),
+        "newMultiplierEffectiveTimestamp": reader.i64(),
+        "newMultiplier": _plain_number(reader.f64()),
+    }  # fmt: skip
+
+
+def _plain_number(value: float) -> str:
+    """As Rust prints a float: the shortest digits that read back, never an exponent."""
+    return format(Decimal(repr(value)), "f").removesuffix(".0")
+
+
+def _group(reader: Reader) -> dict[str, Any]:
+    return {
+        "updateAuthority": reader.zeroable_key(), "mint": reader.key(), "size": reader.u64(),
+        "maxSize": reader.u64(),
+    }  # fmt: skip
+
+
+def _group_member(reader: Reader) -> dict[str, Any]:
+    return {"mint": reader.key(), "group": reader.key(), "memberNumber": reader.u64()}
+
+
+def _base64(reader: Reader, size: int) -> str:
+    return base64.b64encode(reader.take(size)).decode()
+
+
+def _confidential_mint(reader: Reader) -> dict[str, Any]:
+    authority, approve = reader.zeroable_key(), bool(reader.u8())
+    auditor = reader.take(_ELGAMAL_KEY_BYTES)
+    return {
+        "authority": authority, "autoApproveNewAccounts": approve,
+        "auditorElgamalPubkey": base64.b64encode(auditor).decode() if any(auditor) else None,
+    }  # fmt: skip
+
+
+def _confidential_account(reader: Reader) -> dict[str, Any]:
+    return {
+        "approved": bool(reader.u8()),
+        "elgamalPubkey": _base64(reader, _ELGAMAL_KEY_BYTES),
+        "pendingBalanceLo": _base64(reader, _CIPHERTEXT_BYTES),
+        "pendingBalanceHi": _base64(reader, _CIPHERTEXT_BYTES),
+        "availableBalance": _base64(reader, _CIPHERTEXT_BYTES),
+        "decryptableAvailableBalance": _base64(reader, _AE_CIPHERTEXT_BYTES),
+        "allowConfidentialCredits": bool(reader.u8()),
+        "allowNonConfidentialCredits": bool(reader.u8()),
+        "pendingBalanceCreditCounter": reader.u64(),
+        "maximumPendingBalanceCreditCounter": reader.u64(),
+        "expectedPendingBalanceCreditCounter": reader.u64(),
+        "actualPendingBalanceCreditCounter": reader.u64(),
+    }
+
+
+def _confidential_fee_config(reader: Reader) -> dict[str, Any]:
+    return {
+        "authority": reader.zeroable_key(),
+        "withdrawWithheldAuthorityElgamalPubkey": _base64(reader, _ELGAMAL_KEY_BYTES),
+        "harvestToMintEnabled": bool(reader.u8()),
+        "withheldAmount": _base64(reader, _CIPHERTEXT_BYTES),
+    }
+
+
+def _confidential_mint_burn(reader: Reader) -> dict[str, Any]:
+    return {
+        "confidentialSupply": _base64(reader, _CIPHERTEXT_BYTES),
+        "decryptableSupply": _base64(reader, _AE_CIPHERTEXT_BYTES),
+        "supplyElgamalPubkey": _base64(reader, _ELGAMAL_KEY_BYTES),
+        "pendingBurn": _base64(reader, _CIPHERTEXT_BYTES),
     }
 
 
@@ -99,4 +186,20 @@ _PARSERS: dict[str, Callable[[Reader], dict[str, Any]]] = {
     "memoTransfer": lambda reader: {"requireIncomingTransferMemos": bool(reader.u8())},
     "cpiGuard": lambda reader: {"lockCpi": bool(reader.u8())},
     "tokenMetadata": _token_metadata,
+    "interestBearingConfig": _interest_bearing,
+    "transferHookAccount": lambda reader: {"transferring": bool(reader.u8())},
+    "tokenGroup": _group,
+    "tokenGroupMember": _group_member,
+    "scaledUiAmountConfig": _scaled_ui_amount,
+    "pausableConfig": lambda reader: {
+        "authority": reader.zeroable_key(),
+        "paused": bool(reader.u8()),
+    },
+    "confidentialTransferMint": _confidential_mint,
+    "confidentialTransferAccount": _confidential_account,
+    "confidentialTransferFeeConfig": _confidential_fee_config,
+    "confidentialTransferFeeAmount": lambda reader: {
+        "withheldAmount": _base64(reader, _CIPHERTEXT_BYTES)
+    },
+    "confidentialMintBurn": _confidential_mint_burn,
 }

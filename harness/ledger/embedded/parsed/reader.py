@@ -41,6 +41,9 @@ class Reader:
     def u64(self) -> int:
         return int(struct.unpack("<Q", self.take(8))[0])
 
+    def i16(self) -> int:
+        return int(struct.unpack("<h", self.take(2))[0])
+
     def i64(self) -> int:
         return int(struct.unpack("<q", self.take(8))[0])
 

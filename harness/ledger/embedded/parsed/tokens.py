@@ -57,6 +57,7 @@ EXTENSION_TYPES = (
     "permanentDelegate", "nonTransferableAccount", "transferHook", "transferHookAccount",
     "confidentialTransferFeeConfig", "confidentialTransferFeeAmount", "metadataPointer",
     "tokenMetadata", "groupPointer", "tokenGroup", "groupMemberPointer", "tokenGroupMember",
+    "confidentialMintBurn", "scaledUiAmount", "pausable", "pausableAccount",
 )  # fmt: skip
 
 
