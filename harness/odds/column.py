@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 
 _STRETCH = 1 << 18
 _PARTS_BITS = 4
+#: What a growing column reserves at least. So much comes from the system directly and is given back
+#: to it; pages that nothing was written to take no memory.
+_RESERVED_BYTES = 1 << 27
 
 
 class Column:
     """Values that come in parts. The first part is kept as it is; from the second on they are
-    moved to memory that grows in place (an array's `resize` is the system's `realloc`, which moves
-    pages and copies nothing), a sixty-fourth at a time."""
+    moved to memory that is reserved ahead and grows in place (an array's `resize` is the system's
+    `realloc`, which moves pages and copies nothing)."""
 
     def __init__(self, first: NDArray[Any]) -> None:
         self._held = first
@@ -31,10 +34,13 @@ class Column:
         """Put a part at the end; a wider type widens the column."""
         kind = np.promote_types(self._held.dtype, values.dtype)
         if not self._own or kind != self._held.dtype:
-            self._held = self._held[: self._rows].astype(kind)
+            room = max(self._rows, _RESERVED_BYTES // kind.itemsize)
+            before, self._held = self._held, np.empty(room, dtype=kind)
+            self._held[: self._rows] = before[: self._rows]
             self._own = True
         rows = self._rows + len(values)
         if rows > len(self._held):
+            # by little: what `resize` adds it writes zeros to
             self._held.resize(max(rows, len(self._held) * 65 // 64), refcheck=False)
         self._held[self._rows : rows] = values
         self._rows = rows

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from harness.errors import UsageError
 from harness.odds.draws import BoxDraws
 from harness.odds.exact import statistics
 from harness.odds.result import REPLICATES, TestResult, monte_carlo
+from harness.odds.tails import chi_square_tail, normal_quantile_above
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 _EXPECTED_MIN = 10.0
 
@@ -56,6 +57,21 @@ class Comparison:
         import pandas as pd
 
         return pd.DataFrame([asdict(one) for one in self.changes])
+
+    def plot(self) -> Figure:
+        """Each tier's change of odds with its interval; 0 is no change."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(7, 2.6), layout="constrained")
+        axes = figure.subplots()
+        tiers = [one.tier for one in self.changes]
+        axes.hlines(tiers, [one.change_low for one in self.changes],
+                    [one.change_high for one in self.changes])  # fmt: skip
+        axes.plot([one.second - one.first for one in self.changes], tiers, "o")
+        axes.axvline(0, color="0.5", linestyle="--")
+        axes.set_xlabel(f"odds of {self.second} less those of {self.first}")
+        axes.set_title("differ" if self.differs else "do not differ detectably", loc="left")
+        return figure
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -97,7 +113,7 @@ def compare(
         test = TestResult("two samples", "same odds", n, None, None, "none", detail="one tier only")
     elif min(sizes) * totals[there].min() / n >= _EXPECTED_MIN:
         test = TestResult("two samples", "same odds", n, observed,
-                          float(stats.chi2.sf(observed, df)), "chi-square limit", df)  # fmt: skip
+                          chi_square_tail(observed, df), "chi-square limit", df)  # fmt: skip
     else:
         tables = rng.multivariate_hypergeometric(totals, sizes[0], replicates, method="marginals")
         drawn = _homogeneity(tables, totals, sizes)
@@ -131,7 +147,7 @@ def _newcombe(a: int, n: int, b: int, m: int, alpha: float) -> tuple[float, floa
 
 
 def _wilson(seen: int, n: int, alpha: float) -> tuple[float, float]:
-    z = float(stats.norm.isf(alpha / 2))
+    z = normal_quantile_above(alpha / 2)
     middle = (seen + z * z / 2) / (n + z * z)
     half = z / (n + z * z) * float(np.sqrt(seen * (n - seen) / n + z * z / 4))
     return max(0.0, middle - half), min(1.0, middle + half)

@@ -13,11 +13,11 @@ from typing import Any
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from harness.odds.column import relabelled, tally
 from harness.odds.draws import BoxDraws
 from harness.odds.result import TestResult, false_discovery, monte_carlo
+from harness.odds.tails import gamma_tail, hypergeometric_two_sided
 
 _SHUFFLED_MAX = 2_000
 _SHUFFLES = 1_999
@@ -87,7 +87,7 @@ def contingency(
         return monte_carlo(family, name, n, observed, drawn, "shuffles", detail)
     mean, variance = permutation_moments(rows.astype(np.float64), columns.astype(np.float64))
     shape, scale = mean**2 / variance, variance / mean
-    p_value = float(stats.gamma.sf(observed, shape, scale=scale))
+    p_value = gamma_tail(observed, shape, scale)
     return TestResult(family, name, n, observed, p_value, "gamma limit, exact moments", df,
                       detail=detail)  # fmt: skip
 
@@ -149,8 +149,8 @@ def suspect_wallets(
     for tier in range(tiers):
         cases, back = np.unique(table[:, tier] * (draws.max() + 1) + draws, return_inverse=True)
         seen, size = cases // (draws.max() + 1), cases % (draws.max() + 1)
-        law = stats.hypergeom(int(tally.sum()), int(tally[tier]), size)
-        p[:, tier] = np.minimum(1.0, 2 * np.minimum(law.cdf(seen), law.sf(seen - 1)))[back]
+        found = hypergeometric_two_sided(seen, size, int(tally[tier]), int(tally.sum()))
+        p[:, tier] = found[back]
     least = p.argmin(axis=1)
     raw = np.minimum(1.0, p[np.arange(wallets), least] * tiers)
     adjusted = false_discovery(raw, any_dependence=any_dependence)

@@ -191,6 +191,7 @@ def _feed(
     logs = np.log(ratios)
     fortunes = np.empty(m + 1)
     scale = 0.0
+    limit = 0.0  # the bound relative to the scale: a logarithm a draw would be half the time
     total = int(counts.sum())
     crossed = -1
     for place in range(len(tiers)):
@@ -207,6 +208,7 @@ def _feed(
                     fortunes[one] += counts[drawn] * logs[one, drawn]
             scale = float(fortunes.max())
             fortunes[:] = np.exp(fortunes - scale)
+            limit = math.exp(min(log_bound - scale, 700.0))
         tier = tiers[place]
         paid = by_tier[tier]
         fortune = 0.0
@@ -225,10 +227,10 @@ def _feed(
             for one in range(m + 1):
                 fortunes[one] /= largest
             fortune /= largest
-        log_fortune = scale + math.log(fortune)
+            limit = math.exp(min(log_bound - scale, 700.0))
         if len(path) > 0:
-            path[place] = log_fortune
-        if crossed < 0 and log_fortune >= log_bound:
+            path[place] = scale + math.log(fortune)
+        if crossed < 0 and fortune >= limit:
             crossed = place
             if stop:
                 break

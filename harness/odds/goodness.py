@@ -12,13 +12,14 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from harness.errors import UsageError
 from harness.odds.column import tally
 from harness.odds.draws import BoxDraws
 from harness.odds.exact import Kind, outcomes, statistics, tail_probability
 from harness.odds.result import REPLICATES, TestResult, monte_carlo
+from harness.odds.tails import binomial_two_sided, chi_square_tail, normal_tail
 from harness.report.charts import clopper_pearson
 
 Reference = Literal["auto", "exact", "monte-carlo", "limit"]
@@ -65,7 +66,7 @@ def goodness_of_fit(
         how = f"exact, {outcomes(n, tiers):,} outcomes"
         return TestResult(family, name, n, observed, p_value, how, None)
     if reference == "limit":
-        p_value = float(stats.chi2.sf(observed, df))
+        p_value = chi_square_tail(observed, df)
         return TestResult(family, name, n, observed, p_value, "chi-square limit", df)
     drawn = np.concatenate(
         [
@@ -114,8 +115,7 @@ def tier_intervals(box: BoxDraws, alpha: float) -> tuple[TierInterval, ...]:
     n, p = len(box), box.table.probabilities
     found = []
     p_values = [
-        float(stats.binomtest(int(seen), n, share).pvalue)
-        for seen, share in zip(box.counts, p, strict=True)
+        binomial_two_sided(int(seen), n, share) for seen, share in zip(box.counts, p, strict=True)
     ]
     adjusted = _holm(p_values)
     for place, tier in enumerate(box.table.tiers):
@@ -147,12 +147,12 @@ def likelihood_ratio(
     if len(groups) == 2:
         high = np.round(ratio, 12) == groups[1]
         seen = int(counts[high].sum())
-        p_value = float(stats.binom.sf(seen - 1, n, p[high].sum()))
+        p_value = float(special.bdtrc(seen - 1, n, p[high].sum())) if seen else 1.0
         return TestResult("odds", "most powerful against the plan", n, statistic, p_value,
                           "exact binomial")  # fmt: skip
     mean = float(p @ ratio)
     deviation = float(np.sqrt(n * (p @ ratio**2 - mean**2)))
-    p_value = float(stats.norm.sf((statistic - n * mean) / deviation))
+    p_value = normal_tail((statistic - n * mean) / deviation)
     return TestResult("odds", "most powerful against the plan", n, statistic, p_value,
                       "normal limit")  # fmt: skip
 
@@ -193,7 +193,7 @@ def skins_within_tiers(
     if df == 0:
         return TestResult(family, name, total, None, None, "none", detail="no tier has two skins")
     if smallest >= 5 and not stock:
-        p_value = float(stats.chi2.sf(observed, df))
+        p_value = chi_square_tail(observed, df)
         return TestResult(family, name, total, observed, p_value, "chi-square limit", df)
     for n, q, held, shrink in plans:
         tables = (

@@ -160,28 +160,35 @@ class Intake:
         )
         names = coded.dictionary.cast(pa.string())
         lookup = np.append(self._codes_of(name, names), np.int32(UNKNOWN))
-        places = pc.fill_null(coded.indices, len(names)).to_numpy(zero_copy_only=False)
-        codes = lookup.astype(_code_type(len(self._names[name])))[places]
+        places = _filled(coded.indices, len(names))
+        codes = lookup.astype(_code_type(len(self._names.get(name, ()))))[places]
         if name not in self.unknown_ok:
             wrong.mark(codes == UNKNOWN, f"{name} is missing")
         return codes
 
     def _codes_of(self, name: str, texts: pa.Array) -> NDArray[np.int32]:
         """Codes of a part's own names; only those not met before are looked at one by one."""
-        known = self._names.setdefault(name, {})
         met = self._met.get(name)
         if met is None:
             codes = np.full(len(texts), UNKNOWN, dtype=np.int32)
         else:
-            found = pc.fill_null(pc.index_in(texts, value_set=met[0]), len(met[1]))
-            codes = np.append(met[1], UNKNOWN)[found.to_numpy(zero_copy_only=False)]
+            found = _filled(pc.index_in(texts, value_set=met[0]), len(met[1]))
+            codes = np.append(met[1], np.int32(UNKNOWN))[found]
+        new = []
         for place in np.flatnonzero(codes == UNKNOWN):
             text = (texts[int(place)].as_py() or "").strip()
             if text:
                 codes[place] = self._code(name, text)
-        if met is None or len(known) > len(met[1]):
-            self._met[name] = (pa.array(list(known), pa.string()), np.arange(len(known)))
-        return codes.astype(np.int32)
+                new.append(place)
+        if new:
+            fresh = np.array(new, dtype=np.int64)
+            # by buffers: pa.array would load pandas, 60 MB, to ask whether this is a Series
+            places = pa.Array.from_buffers(pa.int64(), len(new), [None, pa.py_buffer(fresh)])
+            part = texts.take(places), codes[fresh]
+            self._met[name] = part if met is None else (
+                pa.concat_arrays([met[0], part[0]]), np.append(met[1], part[1])
+            )  # fmt: skip
+        return codes
 
     def _code(self, name: str, text: str) -> int:
         known = self._names.setdefault(name, {})
@@ -338,15 +345,25 @@ def _texts(column: pa.Array) -> pa.Array:
 
 
 def _blank(texts: pa.Array) -> NDArray[np.bool_]:
-    return pc.fill_null(pc.equal(pc.utf8_length(texts), 0), True).to_numpy(zero_copy_only=False)
+    return _filled(pc.utf8_length(texts), 0) == 0
+
+
+def _filled(column: pa.Array, value: int) -> NDArray[Any]:
+    """A column of whole numbers, `value` where there is none. By its buffer: Arrow's `fill_null`
+    and `to_numpy` load pandas, 60 MB, to see whether they are given one of its objects."""
+    held = np.frombuffer(column.buffers()[1] or b"", dtype=str(column.type))
+    values = held[column.offset : column.offset + len(column)]
+    if column.null_count:
+        values = values.copy()
+        values[column.is_null().to_numpy(zero_copy_only=False)] = value
+    return values
 
 
 def _times(column: pa.Array, wrong: _Wrong) -> NDArray[np.int64]:
     if pa.types.is_timestamp(column.type):
-        wrong.mark(column.is_null().to_numpy(zero_copy_only=False), "time is missing")
-        return pc.fill_null(
-            column.cast(pa.timestamp("us"), safe=False).cast(pa.int64()), 0
-        ).to_numpy(zero_copy_only=False)
+        if column.null_count:
+            wrong.mark(column.is_null().to_numpy(zero_copy_only=False), "time is missing")
+        return _filled(column.cast(pa.timestamp("us"), safe=False).cast(pa.int64()), 0)
     import pandas as pd
 
     texts = _texts(column).to_numpy(zero_copy_only=False)
@@ -364,10 +381,10 @@ def _whole_numbers(name: str, column: pa.Array, wrong: _Wrong) -> NDArray[np.int
         except pa.ArrowInvalid:
             values = np.array([_number(one) for one in _texts(column).to_pylist()])
         else:
-            values = pc.fill_null(numbers, float("nan")).to_numpy(zero_copy_only=False)
+            values = numbers.to_numpy(zero_copy_only=False)  # NaN for null
     else:
         wrong.mark(column.is_null().to_numpy(zero_copy_only=False), f"{name} is missing")
-        values = pc.fill_null(column, 0).to_numpy(zero_copy_only=False)
+        values = _filled(column, 0)
     with np.errstate(invalid="ignore"):
         good = (values >= 0) & (values <= _LAMPORTS_MAX) & (values == np.floor(values))
     wrong.mark(~good, f"{name} is no whole number from 0")
@@ -382,7 +399,6 @@ def _number(text: str | None) -> float:
 
 
 def _hashes(texts: pa.Array) -> NDArray[np.uint64]:
-    texts = pc.fill_null(texts, "")
     _, offsets, content = texts.buffers()
     places = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
     held = np.frombuffer(content, dtype=np.uint8) if content else np.empty(0, dtype=np.uint8)

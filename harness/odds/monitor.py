@@ -28,6 +28,7 @@ from harness.run.folder import write_json
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 Decision = Literal["fails", "holds", "undecided"]
 _FORMAT = "odds-monitor-1"
@@ -235,6 +236,47 @@ class Monitor:
         import pandas as pd
 
         return pd.DataFrame(self.path, columns=["draws", "log_e"])
+
+    def tiers(self) -> pd.DataFrame:
+        """A row for each tier: promised, seen, and the confidence sequence now."""
+        import pandas as pd
+
+        verdict, table = self.verdict(), self.watch.table
+        return pd.DataFrame(
+            {
+                "tier": table.tiers,
+                "promised": table.probabilities,
+                "seen": self.counts,
+                "low": verdict.low,
+                "high": verdict.high,
+                "epsilon": self.watch.epsilon,
+            }
+        )
+
+    def plot(self) -> Figure:
+        """The evidence after each draw with the line at which the promise fails, and beside it
+        each tier's confidence sequence relative to the promise with epsilon."""
+        from matplotlib.figure import Figure
+
+        verdict, table = self.verdict(), self.watch.table
+        figure = Figure(figsize=(9, 3.2), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        ten = math.log(10)
+        left.plot([n for n, _ in self.path], [log_e / ten for _, log_e in self.path])
+        left.axhline(math.log10(1 / self.watch.alpha), color="0.5", linestyle="--")
+        left.set(xlabel="draws", ylabel="evidence against the promise, log10")
+        left.set_title(f"{table.box}: {verdict}", loc="left")
+        p = np.array(table.probabilities)
+        low, high, epsilon = (np.array(v) / p for v in (verdict.low, verdict.high,
+                                                        self.watch.epsilon))  # fmt: skip
+        places = np.arange(len(p))
+        right.barh(places, 2 * epsilon, left=1 - epsilon, height=0.5, color="0.88")
+        right.hlines(places, low, high)
+        right.plot(self.counts / max(self.n, 1) / p, places, "o")
+        right.axvline(1, color="0.5", linestyle="--")
+        right.set_yticks(places, table.tiers)
+        right.set_xlabel("odds / promised")
+        return figure
 
     # -- the state -------------------------------------------------------------------------------
 

@@ -15,18 +15,20 @@ from typing import Any
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from harness.odds.column import tally
 from harness.odds.draws import BoxDraws
 from harness.odds.exact import tail_probability
 from harness.odds.result import TestResult, monte_carlo
+from harness.odds.tails import chi_square_tail, normal_tail
 
 #: Up to so many draws the distribution is drawn (shuffles, or sequences at the promised odds);
 #: beyond, the limit is good: docs/validity.md.
-_SHUFFLED_MAX = 2_000
+SHUFFLED_MAX = 2_000
 _SHUFFLES = 1_999
-_ENUMERATED_THREES_MAX = 24  # beyond, four or more are expected of each order
+ENUMERATED_THREES_MAX = 24  # beyond, four or more are expected of each order
+#: Threes of different tiers that the permutation test needs.
+THREES_MIN = 10
 _LAGS = 10
 _BINS_MAX = 20
 _EXPECTED_MIN = 5.0
@@ -51,7 +53,7 @@ def order_tests_of(
         *_by_shuffles(tiers, len(p), rng, shuffles),
         _gap(tiers, p, rng, shuffles),
         _coupon_collector(tiers, p, rng, shuffles),
-        _permutation(tiers),
+        permutation_test(tiers),
     ]
 
 
@@ -66,11 +68,11 @@ def _by_shuffles(
         why = "needs 20 draws of two tiers"
         return [TestResult(FAMILY, name, n, None, None, "none", detail=why) for name in names]
     seen = np.array(_memory(tiers, k, _LAGS))
-    if n <= _SHUFFLED_MAX:
+    if n <= SHUFFLED_MAX:
         seed = int(rng.integers(2**31))
         drawn = _shuffled(tiers.copy(), k, _LAGS, shuffles, seed)
         for values in (seen[np.newaxis, :], drawn):
-            values[:, 2] = np.abs(values[:, 2] - _runs_moments(counts)[0])
+            values[:, 2] = runs_away(values[:, 2], counts)
         return [
             monte_carlo(FAMILY, name, n, float(seen[place]), drawn[:, place], "shuffles")
             for place, name in enumerate(names)
@@ -79,14 +81,20 @@ def _by_shuffles(
     serial_df = (present - 1) ** 2
     mean, variance = _runs_moments(counts)
     z = (seen[2] - mean) / np.sqrt(variance)
-    serial_p, lags_p = stats.chi2.sf(seen[0], serial_df), stats.chi2.sf(seen[1], _LAGS)
+    serial_p = chi_square_tail(float(seen[0]), serial_df)
+    lags_p = chi_square_tail(float(seen[1]), _LAGS)
     return [
-        TestResult(FAMILY, names[0], n, float(seen[0]), float(serial_p), "chi-square limit",
+        TestResult(FAMILY, names[0], n, float(seen[0]), serial_p, "chi-square limit",
                    serial_df),
-        TestResult(FAMILY, names[1], n, float(seen[1]), float(lags_p), "chi-square limit", _LAGS),
-        TestResult(FAMILY, names[2], n, float(z), float(2 * stats.norm.sf(abs(z))),
+        TestResult(FAMILY, names[1], n, float(seen[1]), lags_p, "chi-square limit", _LAGS),
+        TestResult(FAMILY, names[2], n, float(z), 2 * normal_tail(abs(z)),
                    "normal limit", detail=f"{seen[2]:.0f} runs, {mean:.1f} expected"),
     ]  # fmt: skip
+
+
+def runs_away(runs: NDArray[Any], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The test's statistic: how far numbers of runs are from their mean, given the tally."""
+    return np.abs(runs - _runs_moments(counts)[0])
 
 
 def _runs_moments(counts: NDArray[np.float64]) -> tuple[float, float]:
@@ -268,16 +276,16 @@ def _binned(
         return float(((counts - expected) ** 2 / expected).sum())
 
     observed = statistic(tiers)
-    if n <= _SHUFFLED_MAX:
+    if n <= SHUFFLED_MAX:
         sequences = rng.choice(len(p), size=(min(shuffles, 999), n), p=p).astype(np.int8)
         drawn = np.array([statistic(one) for one in sequences])
         return monte_carlo(FAMILY, name, n, observed, drawn, "sequences drawn")
     df = len(chances) - 1
-    return TestResult(FAMILY, name, n, observed, float(stats.chi2.sf(observed, df)),
+    return TestResult(FAMILY, name, n, observed, chi_square_tail(observed, df),
                       "chi-square limit", df)  # fmt: skip
 
 
-def _permutation(tiers: NDArray[np.int8]) -> TestResult:
+def permutation_test(tiers: NDArray[np.int8]) -> TestResult:
     """Three draws in a row of different tiers come in six orders, all as likely."""
     name, n = "permutation: orders of three tiers", len(tiers)
     triples = tiers[: n // 3 * 3].reshape(-1, 3)
@@ -287,13 +295,13 @@ def _permutation(tiers: NDArray[np.int8]) -> TestResult:
     codes = sorted({(x < y) * 4 + (y < z) * 2 + (x < z) for x, y, z in permutations(range(3))})
     counts = tally(code, 8)[codes]
     m = int(counts.sum())
-    if m < 10:
-        why = "fewer than 10 threes of different tiers"
+    if m < THREES_MIN:
+        why = f"fewer than {THREES_MIN} threes of different tiers"
         return TestResult(FAMILY, name, n, None, None, "none", detail=why)
     p = np.full(6, 1 / 6)
     observed = float(((counts - m / 6) ** 2 / (m / 6)).sum())
-    if m <= _ENUMERATED_THREES_MAX:
+    if m <= ENUMERATED_THREES_MAX:
         p_value = tail_probability(counts, p, "pearson")
         return TestResult(FAMILY, name, n, observed, p_value, "exact", detail=f"{m} threes")
-    return TestResult(FAMILY, name, n, observed, float(stats.chi2.sf(observed, 5)),
+    return TestResult(FAMILY, name, n, observed, chi_square_tail(observed, 5),
                       "chi-square limit", 5, detail=f"{m} threes")  # fmt: skip

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import special
 
 from harness.errors import UsageError
 from harness.odds.eprocess import Bettors
 from harness.odds.monitor import Watch
 from harness.odds.table import RarityTable
+from harness.odds.tails import normal_quantile_above
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 _SIMULATED_DRAWS_MAX = 60_000_000
 _PATHS_MAX, _PATHS_MIN = 2_000, 100
@@ -92,6 +94,21 @@ class Plan:
         return pd.DataFrame([asdict(one) for one in self.designs]).merge(
             pd.DataFrame(self.costs()), on="name"
         )
+
+    def plot(self) -> Figure:
+        """Draws of each design beside Wald's bound: a bar up to the mean, a line on to the most."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(7, 2.4), layout="constrained")
+        axes = figure.subplots()
+        names = [one.name for one in self.designs]
+        axes.barh(names, [one.draws for one in self.designs], height=0.5)
+        axes.hlines(names, [one.draws for one in self.designs],
+                    [one.draws_max for one in self.designs], color="0.3")  # fmt: skip
+        axes.axvline(self.wald_draws, color="0.5", linestyle="--")
+        axes.set_xlabel("draws; dashed: Wald's bound")
+        axes.set_title(f"{self.table.box}: alpha {self.alpha:g}, power {self.power:g}", loc="left")
+        return figure
 
     def costs(self, draws_a_second: float | None = None) -> list[dict[str, Any]]:
         """SOL and minutes of each design on each ledger; rent and fees included."""
@@ -179,6 +196,8 @@ def chi_square_draws(
     p: NDArray[np.float64], q: NDArray[np.float64], alpha: float, power: float
 ) -> int:
     """Draws at which Pearson's test at level `alpha` finds `q` with the power."""
+    from scipy import optimize
+
     rough = noncentral_draws(p, q, alpha, power)
     low, high = rough / 4, rough * 4.0
     if pearson_power(p, q, low, alpha) > power or pearson_power(p, q, high, alpha) < power:
@@ -195,9 +214,11 @@ def noncentral_draws(
     n sum (q-p)^2/p (Cohen 1988, Statistical Power Analysis, chapter 7). It takes the counts'
     variances from the promise, which misses by several points of power where a rare tier's odds
     change by half; `pearson_power` does not."""
+    from scipy import optimize
+
     effect = float(((q - p) ** 2 / p).sum())
     df = len(p) - 1
-    bound = stats.chi2.isf(alpha, df)
+    bound = special.chdtri(df, alpha)
     needed = optimize.brentq(
         lambda noncentrality: special.chndtr(bound, df, noncentrality) - (1 - power), 1e-9, 1e4
     )
@@ -211,7 +232,7 @@ def pearson_power(p: NDArray[np.float64], q: NDArray[np.float64], n: float, alph
     distribution by four moments: Liu, Tang and Zhang 2009, Computational Statistics and Data
     Analysis 53, 853-856.
     """
-    bound = stats.chi2.isf(alpha, len(p) - 1)
+    bound = special.chdtri(len(p) - 1, alpha)
     root = 1 / np.sqrt(p)
     weights, vectors = np.linalg.eigh(root[:, np.newaxis] * (np.diag(q) - np.outer(q, q)) * root)
     kept = weights > 1e-12 * weights.max()
@@ -236,6 +257,8 @@ def pearson_power(p: NDArray[np.float64], q: NDArray[np.float64], n: float, alph
 def smallest_found(share: float, n: int, tiers: int, alpha: float, power: float = 0.9) -> float:
     """The least increase of a tier's odds, absorbed by the others in proportion, that Pearson's
     test of n draws finds with `power`; all that is left, 1 - share, if none would be found."""
+    from scipy import optimize
+
     p = np.append(np.full(tiers - 1, (1 - share) / (tiers - 1)), share)
 
     def missing(increase: float) -> float:
@@ -256,8 +279,10 @@ def most_powerful_draws(
     Where only one tier (or one group) changes against the rest the test counts it and the number
     is exact: from it on the binomial test has the power at once and keeps it for the next hundred.
     """
+    from scipy import stats
+
     ratio = np.log(q / p)
-    z_alpha, z_power = stats.norm.isf(alpha), stats.norm.ppf(power)
+    z_alpha, z_power = normal_quantile_above(alpha), normal_quantile_above(1 - power)
     deviations = [math.sqrt(w @ ratio**2 - (w @ ratio) ** 2) for w in (p, q)]
     away = q @ ratio - p @ ratio
     rough = ((z_alpha * deviations[0] + z_power * deviations[1]) / away) ** 2
@@ -299,7 +324,7 @@ def sequential(
         mean = wald * (1 - math.log(0.75) / math.log(1 / alpha))
         ratio = np.log(q / np.array(table.probabilities))
         spread = math.sqrt(q @ ratio**2 - (q @ ratio) ** 2) / (q @ ratio)
-        late = mean + stats.norm.ppf(power) * spread * math.sqrt(mean)
+        late = mean + normal_quantile_above(1 - power) * spread * math.sqrt(mean)
         return Design("sequential", math.ceil(mean), math.ceil(late), "Wald's approximation")
     times = stopping_draws(game, q, alpha, paths, math.ceil(_CAP_OF_BOUND * wald), rng)
     return Design(
@@ -326,8 +351,11 @@ def stopping_draws(
         counts, done = np.zeros(len(q), dtype=np.int64), 0
         found[path] = draws_max
         while done < draws_max:
-            tiers = np.searchsorted(edges, rng.random(min(chunk, draws_max - done)), side="right")
-            crossed = game.feed_until(counts, tiers.astype(np.int8), bound)
+            drawn = rng.random(min(chunk, draws_max - done))
+            tiers = np.zeros(len(drawn), dtype=np.int8)
+            for edge in edges:  # faster than a search among a handful
+                tiers += drawn >= edge
+            crossed = game.feed_until(counts, tiers, bound)
             if crossed >= 0:
                 found[path] = done + crossed + 1
                 break

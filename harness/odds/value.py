@@ -28,6 +28,7 @@ from harness.odds.table import RarityTable
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 #: Prices in US dollars: tier to skin to price.
 PriceTable = Mapping[str, Mapping[str, Decimal]]
@@ -155,6 +156,29 @@ class BoxValue:
                 "payout_lamports": [one.payout_lamports for one in self.prizes],
             }
         )
+
+    def plot(self) -> Figure:
+        """Chance that a box pays at most so many SOL, with mint price and mean payout."""
+        from matplotlib.figure import Figure
+
+        ordered = sorted(self.prizes, key=lambda one: one.payout_lamports)
+        reached, chances = Fraction(0), [0.0]
+        for one in ordered:
+            reached += one.chance
+            chances.append(float(reached))
+        sol = [one.payout_lamports / 1e9 for one in ordered]
+        figure = Figure(figsize=(7, 3), layout="constrained")
+        axes = figure.subplots()
+        axes.stairs(chances, [sol[0] / 2, *sol, sol[-1] * 2], baseline=None)
+        axes.set_xscale("log")
+        axes.axvline(
+            self.mint_price_lamports / 1e9, color="0.5", linestyle="--", label="mint price"
+        )
+        axes.axvline(float(self.expected_payout_lamports) / 1e9, linestyle=":", label="mean payout")
+        axes.legend(frameon=False)
+        axes.set(xlabel="SOL", ylabel="chance to be paid at most")
+        axes.set_title(f"{self.box}: house edge {float(self.house_edge):.1%}", loc="left")
+        return figure
 
 
 def chance_without_streak(boxes: int, length: int, loss: float) -> float:

@@ -70,18 +70,20 @@ def _rows(engine: Engine) -> Iterator[pa.RecordBatch]:
 
 
 def _reveals() -> tuple[str, tuple[str, ...]]:
-    """The reference backend's rolls, published or not; a row without a template was not rolled."""
+    """The reference backend's rolls, published or not; a reveal without a skin has not rolled."""
     return (
         "select r.created_at, r.nft_mint, u.user_id, r.box_id, t.rarity,"
         " t.weapon || ' | ' || t.skin_name, r.id from reveals r"
-        " join skin_templates t on t.id = r.skin_template_id"
-        " left join user_skins u on u.nft_mint_address = r.nft_mint order by r.id"
+        " left join skin_templates t on t.id = r.skin_template_id"
+        " left join user_skins u on u.nft_mint_address = r.nft_mint"
+        " where r.skin_template_id is not null order by r.id"
     ), _NAMES
 
 
 def _user_skins(inspector: Inspector) -> tuple[str, tuple[str, ...]]:
     """The guide's tables, whether their columns are written in camel case or with underscores;
-    time, wallet and box only where the backend keeps them."""
+    time, wallet and box only where the backend keeps them. An NFT without its template stays, as a
+    row without a tier."""
     skins, templates = _columns(inspector, "user_skins"), _columns(inspector, "skin_templates")
     wanted = {
         "time": ("u", skins.get("createdat")),
@@ -94,7 +96,7 @@ def _user_skins(inspector: Inspector) -> tuple[str, tuple[str, ...]]:
     chosen["skin"] = f"""t."{templates["weapon"]}" || ' | ' || t."{templates["skinname"]}\""""
     order = chosen.get("time", chosen["mint"])
     return (
-        f"select {', '.join(chosen.values())} from user_skins u join skin_templates t"
+        f"select {', '.join(chosen.values())} from user_skins u left join skin_templates t"
         f' on t."{templates["id"]}" = u."{skins["skintemplateid"]}" order by {order}'
     ), tuple(chosen)
 

@@ -28,12 +28,17 @@ def draws_from_file(path: Path, tables: Mapping[str, RarityTable], *, strict: bo
     readers = {".csv": _csv, ".parquet": _parquet, ".jsonl": _journal}
     if path.suffix not in readers:
         raise UsageError(f"{path.name}: draws are read from .csv, .parquet or a journal.jsonl")
+    pool = pa.default_memory_pool()
     try:
+        # Arrow's own allocators keep what was freed; the system's takes it back.
+        pa.set_memory_pool(pa.system_memory_pool())
         return draws_of(readers[path.suffix](path), path.name, tables, strict=strict)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (pa.ArrowInvalid, ValueError) as error:
         raise UsageError(f"{path.name}: cannot be read: {error}") from None
+    finally:
+        pa.set_memory_pool(pool)
 
 
 def _csv(path: Path) -> Iterator[pa.RecordBatch]:
@@ -56,25 +61,33 @@ def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
         buffer_size=_BYTES_A_READ,
     ) as file:
         for group in range(file.num_row_groups):  # one at a time: all at once would be buffered
-            for batch in file.iter_batches(
+            yield from file.iter_batches(
                 batch_size=_ROWS_A_BATCH, row_groups=[group], use_threads=False
-            ):
-                yield batch
-                pa.default_memory_pool().release_unused()
+            )
+            pa.default_memory_pool().release_unused()
 
 
 def _journal(path: Path) -> Iterator[pa.RecordBatch]:
-    lines = [line for line in read_journal(path) if line.get("kind") == "reveal"]
+    """The reveals of a run, as rows 1, 2, ..; a field that a line lacks is missing there."""
+    wanted = dict(zip(("time", *_CODED), ("at", *_CODED), strict=True))
+    rows: dict[str, list[str | None]] = {name: [] for name in ("mint", *wanted)}
+    for number, line in enumerate(read_journal(path), start=1):
+        if not isinstance(line, dict):
+            raise ValueError(f"line {number} is no JSON object")
+        if line.get("kind") != "reveal":
+            continue
+        for name, key in wanted.items():
+            rows[name].append(_text_of(line, key))
+        # names of NFTs and players repeat from scenario to scenario
+        scenario, nft = line.get("scenario"), _text_of(line, "nft")
+        rows["mint"].append(None if nft is None else f"{scenario}/{nft}")
+        wallet = rows["wallet"][-1]
+        rows["wallet"][-1] = None if wallet is None else f"{scenario}/{wallet}"
     yield pa.RecordBatch.from_pydict(
-        {
-            "time": pa.array([line["at"] for line in lines], pa.string()),
-            # names of NFTs and players repeat from scenario to scenario
-            "mint": pa.array([f"{line['scenario']}/{line['nft']}" for line in lines], pa.string()),
-            "wallet": pa.array(
-                [f"{line['scenario']}/{line['wallet']}" for line in lines], pa.string()
-            ),
-            "box": pa.array([line["box"] for line in lines], pa.string()),
-            "tier": pa.array([line["tier"] for line in lines], pa.string()),
-            "skin": pa.array([line["skin"] for line in lines], pa.string()),
-        }
+        {name: pa.array(values, pa.string()) for name, values in rows.items()}
     )
+
+
+def _text_of(line: Mapping[str, object], key: str) -> str | None:
+    value = line.get(key)
+    return None if value is None else str(value)

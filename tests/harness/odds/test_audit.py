@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from harness.backend_server import reference_prices
 from harness.errors import EXIT_THRESHOLD, StartError, UsageError
 from harness.odds.assertions import OddsRefuted, assert_odds
 from harness.odds.audit import audit
+from harness.odds.compare import compare
 from harness.odds.draws import Draws
 from harness.odds.intake import draws_from_frame
+from harness.odds.monitor import Monitor, Watch, epsilons
 from harness.odds.plan import chi_square_draws, noncentral_draws, plan, smallest_found
 from harness.odds.raw import judge, read_report, stream
 from harness.odds.table import RarityTable, guide_table
+from harness.odds.value import box_value
 
 TABLE = guide_table()
 HARNESS = str(Path(sys.executable).with_name("harness"))
@@ -100,6 +106,31 @@ def test_results_are_frames_and_plots() -> None:
     found = audit(drawn(500), TABLE)
     assert list(found.tiers()["tier"]) == list(TABLE.tiers)
     assert found.plot().axes[0].get_title(loc="left").startswith("mystery-box: 500 draws")
+
+
+def test_every_result_has_a_frame_and_a_plot() -> None:
+    """Monitor, plan, comparison and value beside the audit; drawing them must not fail either."""
+    watch = Watch(TABLE, 0.01, epsilons(TABLE, 0.02))
+    monitor = Monitor(watch)
+    assert monitor.plot().axes, "before the first draw"
+    monitor.update(drawn(500).of(TABLE).tier)
+    assert list(monitor.tiers()["tier"]) == list(TABLE.tiers)
+    assert int(monitor.tiers()["seen"].sum()) == monitor.frame()["draws"].iloc[-1] == 500
+    made = plan(TABLE, TABLE.shifted({"epic": "0.03", "legendary": "0.07"}), alpha=0.01, power=0.9,
+                mint_price_lamports=1, rng=np.random.default_rng(1))  # fmt: skip
+    counts = drawn(500).of(TABLE).counts
+    both = compare(counts, counts, TABLE.tiers, alpha=0.01, rng=np.random.default_rng(1))
+    value = box_value(TABLE, reference_prices(), mint_price_lamports=200_000_000,
+                      sol_usd=Decimal(200), buyback_rate=Decimal("0.85"))  # fmt: skip
+    titles = []
+    for result in (monitor, made, both, value):
+        assert len(result.frame())
+        figure = result.plot()
+        figure.savefig(io.BytesIO(), format="svg")
+        titles.append(figure.axes[0].get_title(loc="left"))
+    assert [one.split(":")[0] for one in titles] == [
+        "mystery-box", "mystery-box", "do not differ detectably", "mystery-box"
+    ]  # fmt: skip
 
 
 def test_levels_that_cannot_be_are_refused() -> None:
