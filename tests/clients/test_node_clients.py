@@ -3,7 +3,8 @@
 They are not part of this project and need no installing for anything else: the tests run where
 Node and the packages are. `NODE_PATH` says in which folders to look, as for any Node program:
 
-    npm install @solana/web3.js@1 @solana/spl-token @coral-xyz/anchor @metaplex-foundation/umi \
+    npm install @solana/web3.js@1 @solana/spl-token @solana/kit @solana-program/system \
+        @coral-xyz/anchor @metaplex-foundation/umi \
         @metaplex-foundation/umi-bundle-defaults @metaplex-foundation/mpl-candy-machine \
         @metaplex-foundation/mpl-token-metadata @metaplex-foundation/mpl-toolbox
     NODE_PATH=node_modules pytest tests/clients
@@ -27,6 +28,7 @@ HERE = Path(__file__).parent
 IDL = HERE.parents[1] / "programs" / "buyback" / "idl" / "buyback.json"
 PLAY_SECONDS_MAX = 300
 WEB3 = ("@solana/web3.js", "@solana/spl-token")
+KIT = ("@solana/kit", "@solana-program/system")
 METAPLEX = (
     "@coral-xyz/anchor", "@metaplex-foundation/umi", "@metaplex-foundation/umi-bundle-defaults",
     "@metaplex-foundation/mpl-candy-machine", "@metaplex-foundation/mpl-token-metadata",
@@ -56,6 +58,11 @@ def play(script: str, *arguments: str) -> None:
 def test_web3js_and_spl_token(ledger: EmbeddedLedger) -> None:
     need(*WEB3)
     play("web3js.js", ledger.rpc_url)
+
+
+def test_kit(ledger: EmbeddedLedger) -> None:
+    need(*KIT)
+    play("kit.js", ledger.rpc_url, ledger.ws_url)
 
 
 def test_umi_and_anchor_play_the_whole_box(tmp_path: Path) -> None:
