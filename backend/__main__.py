@@ -19,9 +19,9 @@ import socket
 import sys
 import tempfile
 from pathlib import Path
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
@@ -33,16 +33,12 @@ _EXIT_USAGE, _EXIT_ENVIRONMENT = 2, 3
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
-        settings = Settings(_env_file=".env")  # type: ignore[call-arg]  # the environment fills it
+        settings = _settings()
     except ValidationError as error:
         for problem in error.errors():
-            name = ".".join(str(part) for part in problem["loc"]).upper()
+            name = ".".join(str(part) for part in problem["loc"][:1]).upper()
             _say(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
         return _EXIT_USAGE
-    _redact_everything(settings)
-    if options.command == "check":
-        _say("the configuration is sound")
-        return 0
     try:
         return _run(options, settings)
     except OperationalError:
@@ -56,64 +52,63 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     from backend.adapters.catalogue import seed_catalogue
     from backend.adapters.database import migrate
 
-    if options.command == "update-prices":
-        return _update_prices(options.file, settings)
-    if options.command == "admin":
-        return _serve_admin(settings)
+    match options.command:
+        case "check":
+            _say("the configuration is sound")
+            return 0
+        case "update-prices":
+            return _update_prices(options.file, settings)
+        case "admin":
+            return _serve_admin(settings)
     migrate(settings.sqlalchemy_url())
     seed_catalogue(settings.sqlalchemy_url())
     return 0 if options.command == "migrate" else _serve(options.workers, settings)
 
 
 def _serve(workers: int | None, settings: Settings) -> int:
-    import uvicorn
-
     workers = workers or settings.workers
-    _claim(settings.host, settings.port)
     if workers > 1:
         # Before the workers start, so that they agree on both.
-        os.environ.setdefault("JWT_SECRET", _made_up(settings.jwt_secret))
+        made_up = settings.jwt_secret.get_secret_value() or secrets.token_urlsafe(32)
+        os.environ.setdefault("JWT_SECRET", made_up)
         os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="metrics-"))
-    uvicorn.run(
-        "backend.__main__:app_of_environment",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=workers,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,  # the gate believes TRUSTED_PROXIES only
-        server_header=False,
-        timeout_graceful_shutdown=settings.shutdown_seconds,
-    )
-    return 0
+    return _listen(
+        "backend.__main__:app_of_environment", settings, settings.port,
+        factory=True, workers=workers,
+    )  # fmt: skip
 
 
 def app_of_environment() -> object:
     """One worker's application."""
     from backend.adapters.clock import SystemClock
     from backend.api.app import create_app
-    from backend.api.logs import Redactor, capture_libraries, make_logger
+    from backend.api.logs import capture_libraries, make_logger
 
-    settings = Settings(_env_file=".env")  # type: ignore[call-arg]  # as above
-    _redact_everything(settings)
-    redactor = Redactor(settings.secret_texts())
-    capture_libraries(make_logger(sys.stderr, SystemClock(), redactor, settings.log_level))
+    settings = _settings()
+    capture_libraries(make_logger(sys.stderr, SystemClock(), settings))
     return create_app(settings)
 
 
 def _serve_admin(settings: Settings) -> int:
+    from backend.api.admin import create_admin_app
+
     if settings.admin_token is None:
         _say("ADMIN_TOKEN: is not set, and without it there are no admin routes")
         return _EXIT_USAGE
+    return _listen(create_admin_app(settings), settings, settings.admin_port)
+
+
+def _listen(app: Any, settings: Settings, port: int, **more: Any) -> int:
+    """Serve until told to stop. Raises OSError if the port is taken; uvicorn would only log it."""
     import uvicorn
 
-    from backend.api.admin import create_admin_app
-
-    _claim(settings.host, settings.admin_port)
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((settings.host, port))
     uvicorn.run(
-        create_admin_app(settings), host=settings.host, port=settings.admin_port,
-        log_config=None, access_log=False, proxy_headers=False, server_header=False,
+        app, host=settings.host, port=port, log_config=None, access_log=False,
+        proxy_headers=False,  # the gate believes TRUSTED_PROXIES only
+        server_header=False, timeout_graceful_shutdown=settings.shutdown_seconds, **more,
     )  # fmt: skip
     return 0
 
@@ -135,24 +130,16 @@ def _update_prices(file: Path, settings: Settings) -> int:
     return 0
 
 
-def _claim(host: str, port: int) -> None:
-    """Raises OSError if the port is taken; uvicorn would only log that."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-
-
-def _made_up(secret: SecretStr) -> str:
-    return secret.get_secret_value() or secrets.token_urlsafe(32)
-
-
-def _redact_everything(settings: Settings) -> None:
-    """Whatever this process writes, traces of crashes included, is redacted on its way out."""
+def _settings() -> Settings:
+    """Of the environment; whatever this process writes from now on, traces of crashes included, is
+    redacted on its way out. Raises ValidationError."""
     from backend.api.logs import RedactedStream, Redactor
 
+    settings = Settings(_env_file=".env")  # type: ignore[call-arg]  # the environment fills it
     redactor = Redactor(settings.secret_texts())
     sys.stdout = cast(TextIO, RedactedStream(sys.__stdout__, redactor))
     sys.stderr = cast(TextIO, RedactedStream(sys.__stderr__, redactor))
+    return settings
 
 
 def _parser() -> argparse.ArgumentParser:

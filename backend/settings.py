@@ -8,24 +8,69 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from ipaddress import ip_network
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from backend.domain.boxes import read_boxes
+from backend.domain.boxes import Box, Boxes, read_boxes
 from backend.production import RULES
 
-PriceSource = Literal["pyth", "coingecko", "kraken", "static"]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_List = Annotated[tuple[str, ...], NoDecode]
-_Blank = SecretStr("")
+
+
+def duration(text: str) -> timedelta:
+    """`24h` as a timedelta. Raises ValueError."""
+    if not re.fullmatch(r"[1-9]\d{0,5}[smhd]", text):
+        raise ValueError("must be a duration such as 30m, 24h or 7d")
+    return timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]])
+
+
+def _treasury(secret: SecretStr) -> Keypair:
+    try:
+        return Keypair.from_bytes(bytes(json.loads(secret.get_secret_value())))
+    except (ValueError, TypeError):
+        raise ValueError("must be a private key as an array of 64 numbers") from None
+
+
+def _authority(secret: SecretStr) -> Keypair:
+    try:
+        return Keypair.from_base58_string(secret.get_secret_value())
+    except ValueError:
+        raise ValueError("must be a private key in base58") from None
+
+
+def _origin(text: str) -> None:
+    if text != "*" and not re.fullmatch(r"https?://[^/?#@\s]+", text):
+        raise ValueError(f"{text} is not an origin such as https://example.com")
+
+
+def _url(*schemes: str) -> Callable[[str], None]:
+    def check(url: str) -> None:
+        if urlsplit(url).scheme not in schemes or not urlsplit(url).hostname:
+            raise ValueError(f"must be a URL that begins with {schemes[0]}:// or {schemes[1]}://")
+
+    return check
+
+
+def _checked(check: Callable[[Any], object]) -> AfterValidator:
+    """The value as it is, if `check` does not raise ValueError."""
+    return AfterValidator(lambda value: (check(value), value)[1])
+
+
+Address = Annotated[str, _checked(Pubkey.from_string)]
+HttpUrl = Annotated[str, _checked(_url("http", "https"))]
+Duration = Annotated[str, _checked(duration)]
+PriceSource = Literal["pyth", "coingecko", "kraken", "static"]
+_BLANK = SecretStr("")
+Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Settings(BaseSettings):
@@ -37,12 +82,12 @@ class Settings(BaseSettings):
 
     node_env: Literal["development", "test", "production"] = "development"
     host: str = "127.0.0.1"
-    port: int = Field(default=4000, ge=0, le=65535)
+    port: Port = 4000
     workers: int = Field(default=1, ge=1, le=64)
     api_prefix: str = Field(default="/api/v1", pattern=r"^(/[A-Za-z0-9_.-]+)+$")
-    cors_origins: _List = ()
+    cors_origins: Annotated[tuple[Annotated[str, _checked(_origin)], ...], NoDecode] = ()
     #: Addresses or networks whose X-Forwarded-For is believed.
-    trusted_proxies: _List = ()
+    trusted_proxies: Annotated[tuple[Annotated[str, _checked(ip_network)], ...], NoDecode] = ()
     body_bytes_max: int = Field(default=16_384, ge=4096, le=1_048_576)
     #: Requests under way in one process; further ones are told to come back (OVERLOADED).
     in_flight_max: int = Field(default=80, ge=1, le=10_000)
@@ -52,9 +97,9 @@ class Settings(BaseSettings):
     #: Instead of the five below.
     database_url: SecretStr | None = None
     db_host: str = "127.0.0.1"
-    db_port: int = Field(default=5432, ge=1, le=65535)
+    db_port: Port = 5432
     db_username: str = "postgres"
-    db_password: SecretStr = _Blank
+    db_password: SecretStr = _BLANK
     db_database: str = "loot"
     #: The guide's name. Migrations change the schema here, so it must stay false.
     db_synchronize: bool = False
@@ -62,42 +107,39 @@ class Settings(BaseSettings):
 
     #: Rate limits are counted there by all processes; without it, in each one's memory.
     redis_host: str | None = None
-    redis_port: int = Field(default=6379, ge=1, le=65535)
-    redis_password: SecretStr = _Blank
+    redis_port: Port = 6379
+    redis_password: SecretStr = _BLANK
 
     #: Signs access tokens. Empty outside production: made up anew at each start.
-    jwt_secret: SecretStr = _Blank
-    jwt_expire: str = "24h"
-    jwt_refresh_expire: str = "7d"
+    jwt_secret: SecretStr = _BLANK
+    jwt_expire: Duration = "24h"
+    jwt_refresh_expire: Duration = "7d"
     #: `required` in production; elsewhere optional, as the guide's table has it.
     wallet_auth: Literal["required", "optional"] | None = None
     sign_in_domain: str = Field(default="localhost", pattern=r"^[A-Za-z0-9.-]+(:\d+)?$")
-    bcrypt_rounds: int = Field(default=12, ge=10, le=16)
     #: 0 turns a limit off.
     rate_limit_window_ms: int = Field(default=900_000, ge=1000)
     rate_limit_max_requests: int = Field(default=100, ge=0)
     reveal_limit_window_ms: int = Field(default=60_000, ge=1000)
     reveal_limit_max_requests: int = Field(default=5, ge=0)
     #: `python -m backend admin` serves operators there; without a token it will not.
-    admin_port: int = Field(default=4001, ge=0, le=65535)
+    admin_port: Port = 4001
     admin_token: SecretStr | None = None
 
-    solana_rpc_url: str = "http://127.0.0.1:8899"
-    solana_ws_url: str | None = None
-    program_id: str | None = None
-    buyback_program_id: str
+    solana_rpc_url: HttpUrl = "http://127.0.0.1:8899"
+    buyback_program_id: Address
     #: Which of the program's configurations is in use; an upgrade can bring a new one.
     buyback_config_version: int = Field(default=1, ge=0, le=255)
-    collection_mint: str
-    candy_machine_id: str
+    collection_mint: Address
+    candy_machine_id: Address
     #: Buyback treasury, as an array of bytes.
-    admin_wallet_private_key: SecretStr
+    admin_wallet_private_key: Annotated[SecretStr, _checked(_treasury)]
     #: Metadata update authority, in base58.
-    admin_private_key: SecretStr
+    admin_private_key: Annotated[SecretStr, _checked(_authority)]
 
     #: Boxes with a machine and odds of their own, as a JSON array (backend/domain/boxes.py);
     #: empty for one box, BOX_ID, sold by CANDY_MACHINE_ID at the guide's odds.
-    boxes: str = ""
+    boxes: Annotated[str, _checked(lambda text: text and read_boxes(text, ""))] = ""
     box_id: str = "mystery-box"
     #: `treasury-first` is the guide's order; `user-first` is the safer one (docs/backend.md).
     signing_order: Literal["treasury-first", "user-first"] = "treasury-first"
@@ -114,21 +156,24 @@ class Settings(BaseSettings):
     price_refresh_seconds: int = Field(default=300, ge=10, le=600)
     price_max_age_seconds: int = Field(default=900, ge=60, le=3600)
     price_max_jump: Decimal = Field(default=Decimal("0.2"), gt=0, le=1)
-    pyth_url: str = "https://hermes.pyth.network"
-    coingecko_url: str = "https://api.coingecko.com"
-    coingecko_api_key: SecretStr = _Blank
-    kraken_url: str = "https://api.kraken.com"
+    pyth_url: HttpUrl = "https://hermes.pyth.network"
+    coingecko_url: HttpUrl = "https://api.coingecko.com"
+    coingecko_api_key: SecretStr = _BLANK
+    kraken_url: HttpUrl = "https://api.kraken.com"
 
-    #: The guide's, for parts that this backend does not have; taken and never shown.
-    steam_api_key: SecretStr = _Blank
-    csgofloat_api_key: SecretStr = _Blank
-    dmarket_api_key: SecretStr = _Blank
-    discord_bot_token: SecretStr = _Blank
-    discord_ticket_channel_id: str = ""
-    discord_guild_id: str = ""
     log_level: Literal["debug", "info", "warn", "error"] = "info"
-    #: The guide's names; every line is a JSON object either way.
-    log_format: Literal["combined", "json"] = "combined"
+    #: JSON objects, or for people key=value; `combined` is the guide's name for the latter.
+    log_format: Literal["json", "text", "combined"] = "json"
+
+    #: The guide's, for what is not here: there are no passwords to hash, and no such parts. They
+    #: are taken and checked, so that the guide's .env works, and secrets among them never shown.
+    bcrypt_rounds: int = Field(default=12, ge=10, le=16)
+    solana_ws_url: Annotated[str, _checked(_url("ws", "wss"))] | None = None
+    program_id: Address | None = None
+    steam_api_key: SecretStr = _BLANK
+    csgofloat_api_key: SecretStr = _BLANK
+    dmarket_api_key: SecretStr = _BLANK
+    discord_bot_token: SecretStr = _BLANK
 
     @field_validator("cors_origins", "trusted_proxies", "price_sources", mode="before")
     @classmethod
@@ -137,40 +182,11 @@ class Settings(BaseSettings):
             return value
         return tuple(filter(None, (part.strip() for part in value.split(","))))
 
-    @field_validator("boxes")
-    @classmethod
-    def _are_boxes(cls, text: str) -> str:
-        if text:
-            read_boxes(text, "")
-        return text
-
-    @field_validator("program_id", "buyback_program_id", "collection_mint", "candy_machine_id")
-    @classmethod
-    def _is_address(cls, text: str | None) -> str | None:
-        if text is not None:
-            Pubkey.from_string(text)
-        return text
-
-    @field_validator("cors_origins")
-    @classmethod
-    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in origins:
-            if origin != "*" and not re.fullmatch(r"https?://[^/?#@\s]+", origin):
-                raise ValueError(f"{origin} is not an origin such as https://example.com")
-        return origins
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _are_networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
-        for proxy in proxies:
-            ip_network(proxy)
-        return proxies
-
     @field_validator("price_sources")
     @classmethod
     def _are_some(cls, sources: tuple[str, ...]) -> tuple[str, ...]:
         if not sources or len(set(sources)) != len(sources):
-            raise ValueError(f"must name each once, of {', '.join(get_args(PriceSource))}")
+            raise ValueError("must name each once, of pyth, coingecko, kraken, static")
         return sources
 
     @field_validator("price_max_age_seconds")
@@ -179,39 +195,6 @@ class Settings(BaseSettings):
         if seconds <= info.data.get("price_refresh_seconds", 0):
             raise ValueError("must be more than PRICE_REFRESH_SECONDS")
         return seconds
-
-    @field_validator("jwt_expire", "jwt_refresh_expire")
-    @classmethod
-    def _is_duration(cls, text: str) -> str:
-        if not re.fullmatch(r"[1-9]\d{0,5}[smhd]", text):
-            raise ValueError("must be a duration such as 30m, 24h or 7d")
-        return text
-
-    @field_validator("solana_rpc_url", "solana_ws_url", "pyth_url", "coingecko_url", "kraken_url")
-    @classmethod
-    def _is_url(cls, url: str | None, info: ValidationInfo) -> str | None:
-        schemes = ("ws", "wss") if info.field_name == "solana_ws_url" else ("http", "https")
-        if url is not None and (urlsplit(url).scheme not in schemes or not urlsplit(url).hostname):
-            raise ValueError(f"must be a URL that begins with {schemes[0]}:// or {schemes[1]}://")
-        return url
-
-    @field_validator("admin_wallet_private_key")
-    @classmethod
-    def _is_key_array(cls, value: SecretStr) -> SecretStr:
-        try:
-            Keypair.from_bytes(bytes(json.loads(value.get_secret_value())))
-        except (ValueError, TypeError):
-            raise ValueError("must be a private key as an array of 64 numbers") from None
-        return value
-
-    @field_validator("admin_private_key")
-    @classmethod
-    def _is_key_base58(cls, value: SecretStr) -> SecretStr:
-        try:
-            Keypair.from_base58_string(value.get_secret_value())
-        except ValueError:
-            raise ValueError("must be a private key in base58") from None
-        return value
 
     @field_validator(*RULES)
     @classmethod
@@ -230,11 +213,8 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         password = quote(self.db_password.get_secret_value(), safe="")
-        user = quote(self.db_username, safe="")
-        return (
-            f"postgresql+psycopg://{user}:{password}@{self.db_host}:{self.db_port}"
-            f"/{self.db_database}"
-        )
+        user, place = quote(self.db_username, safe=""), f"{self.db_host}:{self.db_port}"
+        return f"postgresql+psycopg://{user}:{password}@{place}/{self.db_database}"
 
     def redis_url(self) -> str | None:
         if self.redis_host is None:
@@ -243,12 +223,17 @@ class Settings(BaseSettings):
         return f"redis://{f':{password}@' if password else ''}{self.redis_host}:{self.redis_port}"
 
     def treasury(self) -> Keypair:
-        return Keypair.from_bytes(
-            bytes(json.loads(self.admin_wallet_private_key.get_secret_value()))
-        )
+        return _treasury(self.admin_wallet_private_key)
 
     def update_authority(self) -> Keypair:
-        return Keypair.from_base58_string(self.admin_private_key.get_secret_value())
+        return _authority(self.admin_private_key)
+
+    def sold_boxes(self) -> Boxes:
+        """BOXES, or the one box of BOX_ID and CANDY_MACHINE_ID."""
+        if self.boxes:
+            return read_boxes(self.boxes, self.placeholder_uri)
+        machine = Pubkey.from_string(self.candy_machine_id)
+        return Boxes([Box(self.box_id, machine, self.placeholder_uri)])
 
     def secret_texts(self) -> tuple[str, ...]:
         """Everything that must never be written anywhere, for the redactor."""
@@ -256,8 +241,3 @@ class Settings(BaseSettings):
         texts = {secret.get_secret_value() for secret in hidden}
         texts |= {urlsplit(self.solana_rpc_url).query, urlsplit(self.solana_ws_url or "").query}
         return tuple(sorted((text for text in texts if len(text) >= 6), key=len, reverse=True))
-
-
-def duration(text: str) -> timedelta:
-    """`24h` as a timedelta; of the form that the settings let through."""
-    return timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]])

@@ -33,14 +33,14 @@ from solders.transaction_status import (
 
 from backend.adapters.clock import Clock
 from backend.domain.errors import LedgerUnavailable
-from backend.domain.fate import Fate
+from backend.domain.states import Fate
 from programs.addresses import TOKEN
 from programs.buyback import client as buyback
 
 _POLL_SECONDS = 0.5
 _POLLS_MAX = 60  # half a minute; then the outcome is unknown and the worker goes on
 _POLLS_PER_BROADCAST = 4
-_HISTORY_MAX = 200
+_HISTORY_PAGE, _HISTORY_PAGES_MAX = 200, 10
 _CUSTOM_ERROR = re.compile(r"custom program error: 0x([0-9a-f]+)")
 _EXECUTE = hashlib.sha256(b"global:execute_buyback").digest()[:8]
 _UNREACHABLE = (SolanaRpcException, RPCException)
@@ -60,26 +60,27 @@ class Payment:
 
     signature: str
     user: Pubkey
+    paid_by: Pubkey
     amount_lamports: int
     message_sha256: bytes
 
 
+@dataclass(frozen=True)
 class Ledger:
     """A Solana cluster behind an RPC client."""
 
-    def __init__(self, client: Client, clock: Clock) -> None:
-        self._client = client
-        self._clock = clock
+    client: Client
+    clock: Clock
 
     def accounts(self, addresses: Sequence[Pubkey]) -> list[Account | None]:
         """Accounts in the order asked for; None where there is none. One call, at most 100."""
-        found = self._ask(self._client.get_multiple_accounts, list(addresses), Confirmed)
+        found = self._ask(self.client.get_multiple_accounts, list(addresses), Confirmed)
         return [None if one is None or one.lamports == 0 else one for one in found]
 
     def mints_held_by(self, owner: Pubkey) -> list[Pubkey]:
         """The mints of which a wallet holds exactly one token."""
         found = self._ask(
-            self._client.get_token_accounts_by_owner, owner, TokenAccountOpts(program_id=TOKEN),
+            self.client.get_token_accounts_by_owner, owner, TokenAccountOpts(program_id=TOKEN),
             Confirmed,
         )  # fmt: skip
         datas = [bytes(one.account.data) for one in found]
@@ -87,7 +88,7 @@ class Ledger:
 
     def latest_blockhash(self) -> tuple[Hash, int]:
         """A blockhash and the last block height at which it is good."""
-        latest = self._ask(self._client.get_latest_blockhash, Confirmed)
+        latest = self._ask(self.client.get_latest_blockhash, Confirmed)
         return latest.blockhash, latest.last_valid_block_height
 
     def send(self, signed_tx: bytes, last_valid_block_height: int, *, wait: bool = True) -> Outcome:
@@ -100,7 +101,7 @@ class Ledger:
         if refused is not None:
             return refused
         for poll in range(1, _POLLS_MAX + 1) if wait else ():
-            self._clock.sleep(_POLL_SECONDS)
+            self.clock.sleep(_POLL_SECONDS)
             if poll % _POLLS_PER_BROADCAST == 0:
                 self._broadcast(signed_tx)
             outcome = self.fate(signature, last_valid_block_height)
@@ -121,35 +122,36 @@ class Ledger:
 
     def final_height(self) -> int:
         """The height that no fork can take back."""
-        return int(self._ask(self._client.get_block_height, Finalized))
+        return int(self._ask(self.client.get_block_height, Finalized))
 
     def buyback_of(self, mint: Pubkey, treasury: Pubkey, program: Pubkey) -> Payment | None:
-        """The buyback of an NFT that our treasury signed, found in the NFT's history."""
-        entries = self._ask(
-            self._client.get_signatures_for_address, mint, limit=_HISTORY_MAX, commitment=Confirmed
-        )
-        for entry in entries:
-            if entry.err is not None:
-                continue
-            found = self._ask(
-                self._client.get_transaction,
-                entry.signature,
-                encoding="base64",
-                commitment=Confirmed,
-                max_supported_transaction_version=0,
-            )
-            if found is None:
-                continue
-            payment = _payment(
-                entry.signature, found.transaction.transaction, mint, treasury, program
-            )
-            if payment is not None:
-                return payment
+        """The buyback of an NFT that our treasury signed, in the newest 2,000 entries of the NFT's
+        history: whoever names the mint in transactions of his own can lengthen that."""
+        before: Signature | None = None
+        for _ in range(_HISTORY_PAGES_MAX):
+            entries = self._ask(
+                self.client.get_signatures_for_address, mint, before=before,
+                limit=_HISTORY_PAGE, commitment=Confirmed,
+            )  # fmt: skip
+            for entry in entries:
+                payment = None if entry.err else self._payment_in(entry.signature, mint, program)
+                if payment is not None and payment.paid_by == treasury:
+                    return payment
+            if len(entries) < _HISTORY_PAGE:
+                return None
+            before = entries[-1].signature
         return None
+
+    def _payment_in(self, signature: Signature, mint: Pubkey, program: Pubkey) -> Payment | None:
+        found = self._ask(
+            self.client.get_transaction, signature, encoding="base64", commitment=Confirmed,
+            max_supported_transaction_version=0,
+        )  # fmt: skip
+        return found and _payment(found.transaction.transaction, mint, program)
 
     def _status(self, signature: Signature) -> Outcome | None:
         status = self._ask(
-            self._client.get_signature_statuses, [signature], search_transaction_history=True
+            self.client.get_signature_statuses, [signature], search_transaction_history=True
         )[0]
         if status is None or status.confirmation_status == TransactionConfirmationStatus.Processed:
             return None
@@ -161,7 +163,7 @@ class Ledger:
         """Send; the outcome if a node said a clear no. No answer is not a no."""
         options = TxOpts(skip_preflight=False, preflight_commitment=Confirmed)
         try:
-            self._client.send_raw_transaction(signed_tx, opts=options)
+            self.client.send_raw_transaction(signed_tx, opts=options)
         except RPCException as error:
             return _preflight_failure(error)
         except SolanaRpcException:
@@ -200,23 +202,24 @@ def _program_error(error: object) -> str | None:
     return None
 
 
-def _payment(
-    signature: Signature, transaction: object, mint: Pubkey, treasury: Pubkey, program: Pubkey
-) -> Payment | None:
-    """Read from the instructions that the treasury signed, not from logs: those can be forged by
+def _payment(transaction: object, mint: Pubkey, program: Pubkey) -> Payment | None:
+    """Read from the instruction that its treasury signed, not from logs: those can be forged by
     any program and cut short by any caller."""
     if not isinstance(transaction, VersionedTransaction):
         return None
     message = transaction.message
     keys = list(message.account_keys)
-    if treasury not in keys[: message.header.num_required_signatures]:
-        return None
+    signers = keys[: message.header.num_required_signatures]
     for one in message.instructions:
         data = bytes(one.data)
         if keys[one.program_id_index] != program or data[:8] != _EXECUTE:
             continue
-        user, paid_by, _, burnt = (keys[index] for index in bytes(one.accounts)[:4])
-        if (paid_by, burnt) == (treasury, mint):
+        named = [keys[index] for index in bytes(one.accounts)[:4] if index < len(keys)]
+        if len(named) < 4:  # looked up in a table, which no transaction of ours does
+            continue
+        user, paid_by, _, burnt = named
+        if paid_by in signers and burnt == mint:
             amount = int.from_bytes(data[8:16], "little")
-            return Payment(str(signature), user, amount, message_sha256(transaction))
+            signature, digest = str(transaction.signatures[0]), message_sha256(transaction)
+            return Payment(signature, user, paid_by, amount, digest)
     return None

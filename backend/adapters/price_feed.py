@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -24,31 +25,24 @@ CONFIDENCE_SHARE_MAX = Decimal("0.02")
 _AHEAD_MAX = timedelta(seconds=60)
 _LOOK_SECONDS = 1.0
 
-Report = Callable[[str, str], None]
 
-
+@dataclass
 class PriceFeed:
     """A `SolPrice` over several sources. `report` is told the source and what was wrong with it."""
 
-    def __init__(
-        self,
-        sources: Sequence[Source],
-        clock: Clock,
-        *,
-        refresh_seconds: int,
-        max_age_seconds: int,
-        max_jump: Decimal,
-        report: Report = lambda source, problem: None,
-    ) -> None:
-        self._sources = sources
-        self._clock = clock
-        self._every = timedelta(seconds=refresh_seconds)
-        self._max_age = timedelta(seconds=max_age_seconds)
-        self._max_jump = max_jump
-        self._report = report
-        self._taken: Reading | None = None
-        self._suspect: Reading | None = None
-        self._next: datetime | None = None
+    sources: Sequence[Source]
+    clock: Clock
+    refresh_seconds: int
+    max_age_seconds: int
+    max_jump: Decimal
+    report: Callable[[str, str], None] = lambda source, problem: None
+    _taken: Reading | None = None
+    _suspect: Reading | None = None
+    _next: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self._every = timedelta(seconds=self.refresh_seconds)
+        self._max_age = timedelta(seconds=self.max_age_seconds)
 
     def payout_price(self) -> Decimal:
         """The upper end of the confidence interval: if SOL is worth that, a payout made with less
@@ -56,29 +50,29 @@ class PriceFeed:
         taken = self._taken
         if taken is None:
             raise PriceUnavailable
-        if self._clock.now() - taken.at > self._max_age:
+        if self.clock.now() - taken.at > self._max_age:
             raise PriceTooOld
         return taken.usd + taken.confidence_usd
 
     def age_seconds(self) -> float | None:
         """Of the price in use, usable or not; None if there never was one."""
         taken = self._taken
-        return None if taken is None else (self._clock.now() - taken.at).total_seconds()
+        return None if taken is None else (self.clock.now() - taken.at).total_seconds()
 
     def refresh_if_due(self) -> None:
-        if self._next is None or self._clock.now() >= self._next:
+        if self._next is None or self.clock.now() >= self._next:
             self.refresh()
 
     def refresh(self) -> bool:
         """Ask the sources in their order until one gives a price to take; whether one did."""
-        now = self._clock.now()
+        now = self.clock.now()
         self._next = now + self._every
-        for source in self._sources:
+        for source in self.sources:
             try:
                 reading = source.fetch(now)
                 self._check(reading, now)
             except SourceFailed as failed:
-                self._report(source.name, str(failed))
+                self.report(source.name, str(failed))
                 continue
             self._taken, self._suspect = reading, None
             return True
@@ -103,7 +97,7 @@ class PriceFeed:
         raise SourceFailed("its price jumped; waiting for a second opinion")
 
     def _far(self, one: Reading, other: Reading) -> bool:
-        return abs(one.usd - other.usd) > other.usd * self._max_jump
+        return abs(one.usd - other.usd) > other.usd * self.max_jump
 
     def run(self, stop: threading.Event) -> None:
         """Refresh when due, until `stop` is set."""
@@ -112,5 +106,5 @@ class PriceFeed:
             stop.wait(_LOOK_SECONDS)
 
     def close(self) -> None:
-        for source in self._sources:
+        for source in self.sources:
             source.close()

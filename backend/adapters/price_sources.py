@@ -39,31 +39,27 @@ class Reading:
     at: datetime
 
 
+@dataclass
 class HttpSource:
     """One GET, one price."""
 
-    def __init__(
-        self,
-        name: str,
-        url: str,
-        read: Callable[[Any, datetime], tuple[Decimal, Decimal, datetime]],
-        params: dict[str, str] | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> None:
-        self.name = name
-        self._read = read
-        self._url = url
-        self._params = params
-        self._http = httpx.Client(timeout=_TIMEOUT_SECONDS, headers=headers)
+    name: str
+    url: str
+    read: Callable[[Any, datetime], tuple[Decimal, Decimal, datetime]]
+    params: dict[str, str] | None = None
+    headers: dict[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        self._http = httpx.Client(timeout=_TIMEOUT_SECONDS, headers=self.headers)
 
     def fetch(self, now: datetime) -> Reading:
         """Raises SourceFailed."""
         try:
-            answer = self._http.get(self._url, params=self._params)
+            answer = self._http.get(self.url, params=self.params)
             answer.raise_for_status()
             if len(answer.content) > _ANSWER_BYTES_MAX:
                 raise SourceFailed("the answer is too large")
-            usd, confidence, at = self._read(json.loads(answer.content, parse_float=Decimal), now)
+            usd, confidence, at = self.read(json.loads(answer.content, parse_float=Decimal), now)
         except httpx.HTTPStatusError as error:
             raise SourceFailed(f"answered {error.response.status_code}") from None
         except httpx.HTTPError as error:

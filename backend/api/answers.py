@@ -6,53 +6,43 @@ Addresses and transactions are parsed once, here, and reach the services as what
 from __future__ import annotations
 
 import base64
-import binascii
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic.alias_generators import to_camel
 from solders.pubkey import Pubkey
-from solders.signature import Signature as SolanaSignature
+from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
-from backend.access.sign_in import Tokens
-from backend.domain.challenge import Challenge
 from backend.domain.payout import to_sol
-from backend.service.buyback import Issued, Paid, Quote, Status
-from backend.service.inventory import Owned
+from backend.service.buyback import Issued, Quote
 
 _TRANSACTION_CHARS_MAX = 4000
+_BASE58 = "[1-9A-HJ-NP-Za-km-z]"
 _EXAMPLE_MINT = "7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU"
 _EXAMPLE_WALLET = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"
+T = TypeVar("T")
 
 
-def _address(value: object) -> Pubkey:
-    try:
-        return Pubkey.from_string(value if isinstance(value, str) else "")
-    except ValueError:
-        raise ValueError("is not a Solana address in base58") from None
+def _read(text: str) -> VersionedTransaction:
+    if len(text) > _TRANSACTION_CHARS_MAX:
+        raise ValueError
+    transaction = VersionedTransaction.from_bytes(base64.b64decode(text, validate=True))
+    transaction.sanitize()
+    return transaction
 
 
-def _signature(value: object) -> SolanaSignature:
-    try:
-        return SolanaSignature.from_string(value if isinstance(value, str) else "")
-    except ValueError:
-        raise ValueError("is not a signature in base58") from None
+def _parsed(read: Callable[[str], object], what: str) -> PlainValidator:
+    def parse(value: object) -> object:
+        try:
+            return read(value if isinstance(value, str) else "")
+        except Exception:  # what solders raises for inconsistent bytes has no base of its own
+            raise ValueError(f"is not {what}") from None
 
-
-def _transaction(value: object) -> VersionedTransaction:
-    try:
-        if not isinstance(value, str) or len(value) > _TRANSACTION_CHARS_MAX:
-            raise ValueError
-        transaction = VersionedTransaction.from_bytes(base64.b64decode(value, validate=True))
-        transaction.sanitize()
-        return transaction
-    except (binascii.Error, ValueError):
-        raise ValueError("is not a transaction in base64") from None
-    except Exception:  # what solders raises for inconsistent ones has no base of its own
-        raise ValueError("is not a consistent transaction") from None
+    return PlainValidator(parse)
 
 
 def _text(pattern: str, example: str, **more: object) -> WithJsonSchema:
@@ -61,29 +51,28 @@ def _text(pattern: str, example: str, **more: object) -> WithJsonSchema:
 
 Address = Annotated[
     Pubkey,
-    PlainValidator(_address),
-    _text("^[1-9A-HJ-NP-Za-km-z]{32,44}$", _EXAMPLE_WALLET, format="solana-address"),
+    _parsed(Pubkey.from_string, "a Solana address in base58"),
+    _text(f"^{_BASE58}{{32,44}}$", _EXAMPLE_WALLET, format="solana-address"),
 ]
 MintPath = Annotated[Address, Path(alias="nftMint", examples=[_EXAMPLE_MINT])]
 WalletPath = Annotated[Address, Path(alias="walletAddress", examples=[_EXAMPLE_WALLET])]
 WalletSignature = Annotated[
-    SolanaSignature,
-    PlainValidator(_signature),
-    _text("^[1-9A-HJ-NP-Za-km-z]{64,88}$", "4" * 88, format="solana-signature"),
+    Signature,
+    _parsed(Signature.from_string, "a signature in base58"),
+    _text(f"^{_BASE58}{{64,88}}$", "4" * 88, format="solana-signature"),
 ]
 Transaction = Annotated[
     VersionedTransaction,
-    PlainValidator(_transaction),
+    _parsed(_read, "a transaction in base64"),
     _text("^[A-Za-z0-9+/]+={0,2}$", "AQAB...", maxLength=_TRANSACTION_CHARS_MAX,
           format="solana-transaction"),
 ]  # fmt: skip
-RefreshToken = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}$")]
 
 
 class _CamelCase(BaseModel):
     """Fields are written as in the guide: nft_mint is nftMint."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True)
 
 
 class RevealBody(_CamelCase):
@@ -92,17 +81,16 @@ class RevealBody(_CamelCase):
     client_seed: Annotated[str, Field(pattern="^[!-~]{1,64}$")] | None = None
 
 
-class RequestBody(_CamelCase):
-    nft_mint: Address
+class ChallengeBody(_CamelCase):
     wallet_address: Address
+
+
+class RequestBody(ChallengeBody):
+    nft_mint: Address
 
 
 class ConfirmBody(RequestBody):
     signed_transaction: Transaction
-
-
-class ChallengeBody(_CamelCase):
-    wallet_address: Address
 
 
 class SignInBody(ChallengeBody):
@@ -111,7 +99,18 @@ class SignInBody(ChallengeBody):
 
 
 class RefreshBody(_CamelCase):
-    refresh_token: RefreshToken
+    refresh_token: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}$")]
+
+
+class Answer(BaseModel, Generic[T]):
+    """The guide's envelope of some answers."""
+
+    success: Literal[True] = True
+    data: T
+
+
+class Success(BaseModel):
+    success: Literal[True] = True
 
 
 class RevealData(_CamelCase):
@@ -120,11 +119,6 @@ class RevealData(_CamelCase):
     skin_rarity: str
     metadata_uri: str
     tx_signature: str
-
-
-class RevealAnswer(BaseModel):
-    success: Literal[True] = True
-    data: RevealData
 
 
 class StatusData(_CamelCase):
@@ -137,55 +131,21 @@ class StatusData(_CamelCase):
     sol_price_usd: float
 
 
-class StatusAnswer(BaseModel):
-    success: Literal[True] = True
-    data: StatusData
-
-    @classmethod
-    def of(cls, status: Status) -> Self:
-        return cls(
-            data=StatusData(
-                buyback_enable=status.enabled,
-                min_treasury_balance=str(status.min_treasury_lamports),
-                treasury_balance=str(status.treasury_lamports),
-                buyback_rate=float(status.rate),
-                sol_price_usd=float(status.sol_usd),
-            )
-        )
-
-
 class QuoteAnswer(_CamelCase):
     nft_mint: str
     skin_price: float
     buyback_amount: float
     buyback_amount_lamports: str
 
-    @classmethod
-    def of(cls, quote: Quote) -> Self:
-        return cls(**_quote_fields(quote))
-
 
 class IssuedAnswer(QuoteAnswer):
     transaction: str
 
-    @classmethod
-    def of_issued(cls, issued: Issued) -> Self:
-        encoded = base64.b64encode(bytes(issued.transaction)).decode()
-        return cls(transaction=encoded, **_quote_fields(issued.quote))
-
 
 class PaidAnswer(_CamelCase):
-    message: str
+    message: str = "Buyback completed successfully"
     tx_signature: str
     amount_paid: float
-
-    @classmethod
-    def of(cls, paid: Paid) -> Self:
-        return cls(
-            message="Buyback completed successfully",
-            tx_signature=paid.tx_signature,
-            amount_paid=to_sol(paid.amount_lamports),
-        )
 
 
 class SkinData(_CamelCase):
@@ -196,15 +156,6 @@ class SkinData(_CamelCase):
     image_url: str
 
 
-class InventoryAnswer(BaseModel):
-    success: Literal[True] = True
-    data: list[SkinData]
-
-    @classmethod
-    def of(cls, owned: list[Owned]) -> Self:
-        return cls(data=[SkinData(**vars(one)) for one in owned])
-
-
 class ChallengeAnswer(_CamelCase):
     """`message` is what the wallet signs, byte for byte (UTF-8)."""
 
@@ -212,24 +163,12 @@ class ChallengeAnswer(_CamelCase):
     nonce: str
     expires_at: datetime
 
-    @classmethod
-    def of(cls, asked: Challenge) -> Self:
-        return cls(message=asked.message, nonce=asked.nonce, expires_at=asked.expires_at)
-
 
 class TokensAnswer(_CamelCase):
     access_token: str
     refresh_token: str
     token_type: Literal["Bearer"] = "Bearer"
     expires_in_seconds: int
-
-    @classmethod
-    def of(cls, tokens: Tokens) -> Self:
-        return cls(**vars(tokens))
-
-
-class SignedOutAnswer(BaseModel):
-    success: Literal[True] = True
 
 
 class CommitmentAnswer(BaseModel):
@@ -258,6 +197,7 @@ class HealthAnswer(BaseModel):
 class ReadyAnswer(BaseModel):
     """Each part is `ok` or the code of what is wrong with it."""
 
+    model_config = ConfigDict(from_attributes=True)
     ready: bool
     database: str
     rpc: str
@@ -272,6 +212,15 @@ class ErrorDetail(BaseModel):
 class ErrorAnswer(BaseModel):
     success: Literal[False] = False
     error: ErrorDetail
+
+
+def quote_answer(quote: Quote) -> QuoteAnswer:
+    return QuoteAnswer(**_quote_fields(quote))
+
+
+def issued_answer(issued: Issued) -> IssuedAnswer:
+    encoded = base64.b64encode(bytes(issued.transaction)).decode()
+    return IssuedAnswer(transaction=encoded, **_quote_fields(issued.quote))
 
 
 def _quote_fields(quote: Quote) -> dict[str, Any]:

@@ -22,40 +22,30 @@ from starlette.responses import JSONResponse
 from backend.access.sign_in import SignIn
 from backend.access.tokens import AccessTokens
 from backend.adapters.clock import Clock, SystemClock
-from backend.adapters.database import Database
 from backend.adapters.ledger import Ledger
 from backend.adapters.price_feed import PriceFeed
 from backend.adapters.price_sources import make_sources
-from backend.api.access_routes import operations_routes, sign_in_routes
 from backend.api.gate import Gate
 from backend.api.limits import RateLimits
-from backend.api.logs import Logger, Redactor, make_logger
+from backend.api.logs import Logger, make_logger
 from backend.api.metrics import Metrics
-from backend.api.openapi import document
 from backend.api.probes import POOL_CONNECTIONS_KEPT, Probes
-from backend.api.routes import make_routes
-from backend.domain.access_errors import BodyTooLarge, MethodNotAllowed, PathUnknown
-from backend.domain.errors import InvalidInput, Refusal
+from backend.api.routes import make_routes, operations_routes
+from backend.domain import errors as no
 from backend.domain.price import SolPrice, StaticPrice
 from backend.domain.rarity import Randomness
-from backend.service.inventory import Inventory
 from backend.service.wiring import Services, build_services
 from backend.settings import Settings
 
 _RPC_TIMEOUT_SECONDS = 30.0
 _STOP_SECONDS = 35.0  # a round of the worker waits for the ledger at most that long
-_OF_STATUS = {404: PathUnknown, 405: MethodNotAllowed, 413: BodyTooLarge}
+_OF_STATUS = {404: no.PathUnknown, 405: no.MethodNotAllowed, 413: no.BodyTooLarge}
 
 
 def create_app(
-    settings: Settings,
-    *,
-    clock: Clock | None = None,
-    randomness: Randomness | None = None,
-    rpc: Client | None = None,
-    price: SolPrice | None = None,
-    log: TextIO | None = None,
-) -> FastAPI:
+    settings: Settings, *, clock: Clock | None = None, randomness: Randomness | None = None,
+    rpc: Client | None = None, price: SolPrice | None = None, log: TextIO | None = None,
+) -> FastAPI:  # fmt: skip
     """The application. Without arguments beside the settings it is the production form: system
     clock, the operating system's randomness, the RPC of SOLANA_RPC_URL, the sources of
     PRICE_SOURCES, logs to standard error.
@@ -65,21 +55,18 @@ def create_app(
     lifespan; a testbed does not, and ticks them as it likes.
     """
     clock = clock or SystemClock()
-    logger = make_logger(
-        log or sys.stderr, clock, Redactor(settings.secret_texts()), settings.log_level
-    )
+    logger = make_logger(log or sys.stderr, clock, settings)
     engine = create_engine(
         settings.sqlalchemy_url(), pool_size=POOL_CONNECTIONS_KEPT, hide_parameters=True
     )
     metrics = Metrics()
     ledger = Ledger(rpc or _rpc(settings, metrics), clock)
     price = price or _price(settings, clock, logger, metrics)
-    probes = Probes(settings, engine, ledger, price)
     services = build_services(
         settings, engine, ledger, clock, randomness=randomness or random.SystemRandom(),
         price=price,
     )  # fmt: skip
-    database, tokens = Database(engine), AccessTokens(settings, clock)
+    tokens = AccessTokens(settings, clock)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -113,12 +100,10 @@ def create_app(
             expose_headers=["x-request-id", "retry-after"],
         )  # fmt: skip
     _answer_errors(app)
-    inventory = Inventory(database, ledger)
-    api = settings.api_prefix
-    app.include_router(make_routes(services, inventory, settings.auth_required), prefix=api)
-    app.include_router(sign_in_routes(SignIn(settings, database, tokens, clock)), prefix=api)
-    app.include_router(operations_routes(probes, metrics))
-    document(app)
+    access = SignIn(settings, services.buybacks.db, tokens, clock)
+    routes = make_routes(services, access, settings.auth_required)
+    app.include_router(routes, prefix=settings.api_prefix)
+    app.include_router(operations_routes(Probes(services.buybacks, engine), metrics))
     return app
 
 
@@ -154,7 +139,7 @@ def _start(
     """The threads of a served application: the worker, and the feed if there is one."""
 
     def report(error: Exception) -> None:
-        if isinstance(error, Refusal):
+        if isinstance(error, no.Refusal):
             logger.warning("worker round refused", code=error.code)
         else:
             logger.error("worker round failed", exc_info=error)
@@ -176,11 +161,11 @@ def _answer_errors(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"][1:]) or "body"
-        raise InvalidInput(f"{where}: {first['msg']}")
+        raise no.InvalidInput(f"{where}: {first['msg']}")
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        refusal = _OF_STATUS.get(error.status_code, InvalidInput)()
+        refusal = _OF_STATUS.get(error.status_code, no.InvalidInput)()
         refusal.headers = dict(error.headers or {})
         raise refusal

@@ -3,7 +3,7 @@
 A porter's desk in one plain ASGI middleware (Starlette's `BaseHTTPMiddleware` costs a task and two
 queues a request): gives the request an id, turns it away while too many are under way, finds out
 who calls, counts it against the limits, weighs its body, measures it, writes one line about it.
-Refusals leave in one form, and what nobody foresaw leaves as INTERNAL_ERROR with its trace in the log.
+Refusals leave in one form, what nobody foresaw as INTERNAL_ERROR with its trace in the log.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import re
 import time
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -21,39 +22,30 @@ from backend.access.tokens import AccessTokens
 from backend.api.limits import Proxies, RateLimits
 from backend.api.logs import Logger
 from backend.api.metrics import Metrics
-from backend.domain.access_errors import BodyTooLarge, InternalError, Overloaded, RateLimited
-from backend.domain.errors import Refusal
+from backend.domain.errors import BodyTooLarge, InternalError, Overloaded, RateLimited, Refusal
 from backend.settings import Settings
 
 _GIVEN_ID = re.compile(r"[A-Za-z0-9-]{1,16}")  # too short to hold an address
 
 
+@dataclass
 class Gate:
     """ASGI middleware around the application."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        settings: Settings,
-        tokens: AccessTokens,
-        limits: RateLimits,
-        metrics: Metrics,
-        logger: Logger,
-    ) -> None:
-        self._app = app
-        self._prefix = settings.api_prefix + "/"
-        self._reveals = settings.api_prefix + "/reveal/"
-        self._in_flight_max = settings.in_flight_max
-        self._body_bytes_max = settings.body_bytes_max
-        self._proxies = Proxies(settings.trusted_proxies)
-        self._tokens = tokens
-        self._limits = limits
-        self._metrics = metrics
-        self._logger = logger
+    app: ASGIApp
+    settings: Settings
+    tokens: AccessTokens
+    limits: RateLimits
+    metrics: Metrics
+    logger: Logger
+
+    def __post_init__(self) -> None:
+        self._prefix = self.settings.api_prefix + "/"
+        self._proxies = Proxies(self.settings.trusted_proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
@@ -64,39 +56,34 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [
-                    *message["headers"], (b"x-request-id", request_id.encode()),
-                ]  # fmt: skip
+                request_header = (b"x-request-id", request_id.encode())
+                message["headers"] = [*message["headers"], request_header]
             await send(message)
 
         counted = scope["path"].startswith(self._prefix)  # not probes
-        self._metrics.under_way += counted
+        self.metrics.under_way += counted
         try:
-            if counted and self._metrics.under_way > self._in_flight_max:
-                self._metrics.overloaded()
+            if counted and self.metrics.under_way > self.settings.in_flight_max:
+                self.metrics.overloaded()
                 raise Overloaded
             await self._admit(scope, headers)
-            await self._app(scope, self._weighed(receive), answer)
+            await self.app(scope, self._weighed(receive), answer)
         except Refusal as refusal:
             await refuse(refusal, scope, answer)
         except Exception:
-            self._logger.exception("request failed", request_id=request_id, route=route_of(scope))
+            self.logger.exception("request failed", request_id=request_id, route=route_of(scope))
             if status == 0:
                 await refuse(InternalError(), scope, answer)
         finally:
-            self._metrics.under_way -= counted
+            self.metrics.under_way -= counted
         seconds = time.perf_counter() - started
         route, code = route_of(scope), scope.get("code", "")
-        self._metrics.request(scope["method"], route, status, code, seconds, scope.get("caller"))
-        self._logger.info(
-            "request",
-            request_id=request_id,
-            method=scope["method"],
-            route=route,
-            status=status,
-            milliseconds=round(seconds * 1000, 1),
-            **({"code": code} if code else {}),
-        )
+        wallet = scope["caller"].wallet if "caller" in scope else None
+        self.metrics.request(scope["method"], route, status, code, seconds, wallet)
+        self.logger.info(
+            "request", request_id=request_id, method=scope["method"], route=route, status=status,
+            milliseconds=round(seconds * 1000, 1), **({"code": code} if code else {}),
+        )  # fmt: skip
 
     async def _admit(self, scope: Scope, headers: Headers) -> None:
         """Limits first: whoever guesses tokens is counted too."""
@@ -104,21 +91,21 @@ class Gate:
         if path.startswith(self._prefix):
             peer = scope["client"][0] if scope.get("client") else ""
             callers = [self._proxies.caller(peer, headers.get("x-forwarded-for", ""))]
-            opening = scope["method"] == "POST" and path.startswith(self._reveals)
+            opening = scope["method"] == "POST" and path.startswith(self._prefix + "reveal/")
             names = ("general", "reveal") if opening else ("general",)
-            caller, problem = self._tokens.caller(headers.get("authorization"))
+            caller, problem = self.tokens.caller(headers.get("authorization"))
             if caller is not None:
                 scope["caller"] = caller
-                callers.append(str(caller))
+                callers.append(str(caller.wallet))
             try:
-                await self._limits.check(names, callers)
+                await self.limits.check(names, callers)
             except RateLimited as limited:
-                self._metrics.rate_limited(limited.limit, callers[-1])
+                self.metrics.rate_limited(limited.limit, callers[-1])
                 raise
             if problem is not None:
                 raise problem
         length = headers.get("content-length", "0")
-        if length.isascii() and length.isdigit() and int(length) > self._body_bytes_max:
+        if length.isascii() and length.isdigit() and int(length) > self.settings.body_bytes_max:
             raise BodyTooLarge
 
     def _weighed(self, receive: Receive) -> Receive:
@@ -129,7 +116,7 @@ class Gate:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._body_bytes_max:
+            if seen > self.settings.body_bytes_max:
                 raise HTTPException(BodyTooLarge.status)
             return message
 
@@ -144,8 +131,7 @@ def route_of(scope: Scope) -> str:
 async def refuse(refusal: Refusal, scope: Scope, send: Send) -> None:
     """Answer a refusal: `{"success": false, "error": {"code": ..., "message": ...}}`."""
     scope["code"] = refusal.code
-    error = {"code": refusal.code, "message": refusal.message}
-    body = json.dumps({"success": False, "error": error}).encode()
+    body = json.dumps(refusal.body()).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     headers += [(name.encode(), value.encode()) for name, value in refusal.headers.items()]
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from limits import RateLimitItemPerSecond
-from limits.aio.storage import RedisStorage, Storage
+from limits.aio.storage import RedisStorage
 from limits.errors import StorageError
 
 from backend.adapters.clock import Clock
-from backend.domain.access_errors import RateLimited
+from backend.domain.errors import RateLimited
 from backend.settings import Settings
 
 _KEYS_MAX = 100_000
@@ -23,51 +22,28 @@ _HOPS_MAX = 20
 _REDIS_SECONDS = 0.25
 
 
-class ClockStorage(Storage):
+class Counters:
     """Counters in memory whose windows end by the passed clock; bounded in number."""
 
-    STORAGE_SCHEME = None
-
     def __init__(self, clock: Clock, keys_max: int = _KEYS_MAX) -> None:
-        super().__init__()
         self._clock = clock
         self._keys_max = keys_max
-        self._counters: dict[str, tuple[int, float]] = {}
+        self._kept: dict[str, tuple[int, float]] = {}
 
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        return OSError  # nothing here can fail
+    def __len__(self) -> int:
+        return len(self._kept)
 
-    def _seconds(self) -> float:
-        return self._clock.now().timestamp()
-
-    async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        count, ends = self._counters.get(key, (0, 0.0))
-        if ends <= self._seconds():
-            self._counters.pop(key, None)  # a new window goes to the end of the line
-            count, ends = 0, self._seconds() + expiry
-            while len(self._counters) >= self._keys_max:
-                del self._counters[next(iter(self._counters))]
-        self._counters[key] = (count + amount, ends)
-        return count + amount
-
-    async def get(self, key: str) -> int:
-        count, ends = self._counters.get(key, (0, 0.0))
-        return count if ends > self._seconds() else 0
-
-    async def get_expiry(self, key: str) -> float:
-        return self._counters.get(key, (0, self._seconds()))[1]
-
-    async def check(self) -> bool:
-        return True
-
-    async def reset(self) -> int:
-        count = len(self._counters)
-        self._counters.clear()
-        return count
-
-    async def clear(self, key: str) -> None:
-        self._counters.pop(key, None)
+    def count(self, key: str, window_seconds: int) -> tuple[int, float]:
+        """Count one; how many there are in this window, and when it ends."""
+        now = self._clock.now().timestamp()
+        count, ends = self._kept.get(key, (0, 0.0))
+        if ends <= now:
+            self._kept.pop(key, None)  # a new window goes to the end of the line
+            count, ends = 0, now + window_seconds
+            while len(self._kept) >= self._keys_max:
+                del self._kept[next(iter(self._kept))]
+        self._kept[key] = (count + 1, ends)
+        return count + 1, ends
 
 
 class RateLimits:
@@ -75,44 +51,39 @@ class RateLimits:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._clock = clock
-        self._memory = ClockStorage(clock)
-        self._storage: Storage = self._memory
-        if (url := settings.redis_url()) is not None:
-            self._storage = RedisStorage(
-                f"async+{url}", wrap_exceptions=True, implementation="redispy",
-                socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS,
-            )  # fmt: skip
+        self._memory = Counters(clock)
+        url = settings.redis_url()
+        self._redis = None if url is None else RedisStorage(
+            f"async+{url}", wrap_exceptions=True, implementation="redispy",
+            socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS,
+        )  # fmt: skip
         self._limits = {
-            name: RateLimitItemPerSecond(most, -(-window_ms // 1000), namespace=name)
-            for name, most, window_ms in (
-                ("general", settings.rate_limit_max_requests, settings.rate_limit_window_ms),
-                ("reveal", settings.reveal_limit_max_requests, settings.reveal_limit_window_ms),
-            )
-            if most > 0
+            "general": (settings.rate_limit_max_requests, settings.rate_limit_window_ms),
+            "reveal": (settings.reveal_limit_max_requests, settings.reveal_limit_window_ms),
         }
 
     async def check(self, names: Sequence[str], callers: Sequence[str]) -> None:
         """Count a request for each caller against each limit. Raises RateLimited."""
         for name in names:
-            if (limit := self._limits.get(name)) is None:
-                continue
-            for caller in callers:
-                key, window = limit.key_for(caller), limit.get_expiry()
-                storage = self._storage
-                try:
-                    count = await storage.incr(key, window)
-                except StorageError:
-                    storage = self._memory
-                    count = await storage.incr(key, window)
-                if count > limit.amount:
-                    raise RateLimited(name, await self._seconds_left(storage, key, window))
+            most, window_ms = self._limits[name]
+            window_seconds = -(-window_ms // 1000)
+            for caller in callers if most else ():
+                count, ends = await self._count(f"LIMITER/{name}/{caller}", window_seconds)
+                if count > most:
+                    raise RateLimited(name, self._seconds_left(ends, window_seconds))
 
-    async def _seconds_left(self, storage: Storage, key: str, window: int) -> int:
-        try:
-            left = await storage.get_expiry(key) - self._clock.now().timestamp()
-        except StorageError:
-            left = window
-        return min(max(1, -int(-left // 1)), window)
+    async def _count(self, key: str, window_seconds: int) -> tuple[int, float]:
+        if self._redis is not None:
+            try:
+                count = await self._redis.incr(key, window_seconds)
+                return count, await self._redis.get_expiry(key)
+            except StorageError:
+                pass
+        return self._memory.count(key, window_seconds)
+
+    def _seconds_left(self, ends: float, window_seconds: int) -> int:
+        left = ends - self._clock.now().timestamp()
+        return min(max(1, -int(-left // 1)), window_seconds)
 
 
 class Proxies:
@@ -126,25 +97,15 @@ class Proxies:
         into X-Forwarded-For, further left, is never believed. IPv6 as its /64, which is one
         customer."""
         hops = forwarded.split(",")[-_HOPS_MAX:] if forwarded and self._networks else []
-        address = peer
-        while hops and self._trusts(address):
-            hop = hops.pop().strip()
-            try:
-                ip_address(hop)
-            except ValueError:
-                break
-            address = hop
         try:
-            parsed = ip_address(address)
+            address = ip_address(peer)
         except ValueError:
             return "unknown"
-        if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
-            return str(ip_network((int(parsed), 64), strict=False).network_address)
-        return address
-
-    def _trusts(self, address: str) -> bool:
-        try:
-            parsed = ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._networks)
+        while hops and any(address in network for network in self._networks):
+            try:
+                address = ip_address(hops.pop().strip())
+            except ValueError:
+                break
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+            return str(ip_network((int(address), 64), strict=False).network_address)
+        return str(address)

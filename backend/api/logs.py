@@ -1,6 +1,6 @@
 """Logs that tell what happened and to nobody whom it happened to.
 
-One JSON object a line. Like a censor between the desk and the post box: whatever a line is made
+Like a censor between the desk and the post box: whatever a line is made
 of, it is text by the time it leaves, and every word of that text that could be a key, a
 signature, an address, a token or a transaction is blacked out. Nothing is trusted to be harmless
 because of the name of its field.
@@ -16,6 +16,7 @@ from typing import Any, TextIO
 import structlog
 
 from backend.adapters.clock import Clock
+from backend.settings import Settings
 
 _PATTERNS = (
     re.compile(r"eyJ[\w-]+\.[\w-]+\.?[\w-]*"),  # a JSON web token
@@ -80,18 +81,19 @@ class RedactedStream:
 Logger = structlog.typing.FilteringBoundLogger
 
 
-def make_logger(
-    out: TextIO, clock: Clock, redactor: Redactor | None = None, level: str = "info"
-) -> Logger:
-    """A logger that writes redacted JSON lines to `out`."""
-    blank = redactor or Redactor()
+def make_logger(out: TextIO, clock: Clock, settings: Settings | None = None) -> Logger:
+    """A logger that writes redacted lines to `out`, as LOG_FORMAT and LOG_LEVEL say: JSON from
+    info on if there are no settings."""
+    redactor = Redactor(settings.secret_texts() if settings else ())
+    as_text = settings is not None and settings.log_format != "json"
+    renderer = structlog.processors.LogfmtRenderer(key_order=["at", "level", "event"])
 
     def stamp(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["at"] = clock.now().isoformat(timespec="milliseconds")
         return event
 
     def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        return {key: blank.value(value) for key, value in event.items()}
+        return {key: redactor.value(value) for key, value in event.items()}
 
     return structlog.wrap_logger(
         structlog.PrintLogger(out),
@@ -100,9 +102,11 @@ def make_logger(
             structlog.processors.format_exc_info,
             stamp,
             redact,
-            structlog.processors.JSONRenderer(sort_keys=True),
+            renderer if as_text else structlog.processors.JSONRenderer(sort_keys=True),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(
+            _LEVELS[settings.log_level if settings else "info"]
+        ),
     )
 
 

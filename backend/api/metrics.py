@@ -102,20 +102,13 @@ class Metrics:
             MultiProcessCollector(shown)
         else:
             shown.register(_Of(self._registry.collect))
-        shown.register(_Of(lambda: self._read(gauges)))
-        return generate_latest(shown)
-
-    def _read(self, gauges: Gauges) -> Iterator[Metric]:
-        read = {
-            **gauges,
+        callers = float(self.suspicious_callers())
+        own = {
             "requests_under_way": ("Of the API, in this process", float(self.under_way)),
-            "suspicious_callers": (
-                "Callers with many suspicious refusals, of this process",
-                float(self.suspicious_callers()),
-            ),
+            "suspicious_callers": ("With many suspicious refusals, of this process", callers),
         }
-        for name, (description, value) in read.items():
-            yield GaugeMetricFamily(f"{_NAMESPACE}_{name}", description, value=value)
+        shown.register(_Of(lambda: _gauges({**gauges, **own})))
+        return generate_latest(shown)
 
 
 class _Of(Collector):
@@ -124,3 +117,8 @@ class _Of(Collector):
 
     def collect(self) -> Iterator[Metric]:
         return iter(self._collect())
+
+
+def _gauges(read: Gauges) -> Iterator[Metric]:
+    for name, (description, value) in read.items():
+        yield GaugeMetricFamily(f"{_NAMESPACE}_{name}", description, value=value)

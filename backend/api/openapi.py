@@ -4,65 +4,44 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
+from fastapi import Depends
+from fastapi.security import HTTPBearer
 
 from backend.api.answers import ErrorAnswer
-from backend.domain.access_errors import (
-    BodyTooLarge,
-    InternalError,
-    Overloaded,
-    RateLimited,
-    TokenInvalid,
-)
-from backend.domain.errors import DatabaseUnavailable, InvalidInput, Refusal
+from backend.domain import errors as no
 
 #: What every endpoint of the API may answer.
-EVERYWHERE: tuple[type[Refusal], ...] = (
-    InvalidInput, TokenInvalid, BodyTooLarge, RateLimited, Overloaded, InternalError,
-    DatabaseUnavailable,
+EVERYWHERE: tuple[type[no.Refusal], ...] = (
+    no.InvalidInput, no.TokenInvalid, no.BodyTooLarge, no.RateLimited, no.Overloaded,
+    no.InternalError, no.DatabaseUnavailable,
+)  # fmt: skip
+#: For the schema only; the gate reads the token.
+_WALLET = HTTPBearer(
+    auto_error=False, scheme_name="wallet", bearerFormat="JWT",
+    description="From /auth/sign-in: docs/access.md",
 )  # fmt: skip
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}}}
 
 
-def refuses(*kinds: type[Refusal]) -> dict[int | str, dict[str, Any]]:
+def refuses(*kinds: type[no.Refusal]) -> dict[int | str, dict[str, Any]]:
     """FastAPI's `responses` for the refusals of an endpoint, with an example of each."""
-    documented: dict[int | str, dict[str, Any]] = {}
+    by_status: dict[int, list[type[no.Refusal]]] = {}
     for kind in dict.fromkeys((*kinds, *EVERYWHERE)):
-        entry = documented.setdefault(
-            kind.status,
-            {"model": ErrorAnswer, "description": "",
-             "content": {"application/json": {"examples": {}}}},
-        )  # fmt: skip
-        entry["description"] += (", " if entry["description"] else "") + kind.code
-        entry["content"]["application/json"]["examples"][kind.code] = {
-            "value": {"success": False, "error": {"code": kind.code, "message": kind.message}}
+        by_status.setdefault(kind.status, []).append(kind)
+    return {
+        status: {
+            "model": ErrorAnswer,
+            "description": ", ".join(kind.code for kind in some),
+            "content": {"application/json": {"examples": {
+                kind.code: {"value": kind().body()} for kind in some
+            }}},
+            **({"headers": _RETRY_AFTER} if status in (429, 503) else {}),
         }
-        if kind is RateLimited or "retry-after" in kind.headers:
-            entry["headers"] = _RETRY_AFTER
-    return documented
+        for status, some in by_status.items()
+    }  # fmt: skip
 
 
-def signed_in(required: bool) -> dict[str, Any]:
-    """`openapi_extra` of an endpoint that a wallet calls."""
-    return {"security": [{"wallet": []}] if required else [{"wallet": []}, {}]}
-
-
-def document(app: FastAPI) -> None:
-    """Add how to sign in to the schema, and take out what FastAPI thinks a 422 looks like."""
-
-    def schema() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            made = get_openapi(
-                title=app.title, version=app.version, description=app.description,
-                routes=app.routes,
-            )  # fmt: skip
-            parts = made.setdefault("components", {})
-            parts["securitySchemes"] = {
-                "wallet": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-                           "description": "From /auth/sign-in: docs/access.md"}
-            }  # fmt: skip
-            app.openapi_schema = made
-        return app.openapi_schema
-
-    app.openapi = schema  # type: ignore[method-assign]  # FastAPI's documented way
+def called_by_wallet(required: bool) -> dict[str, Any]:
+    """More of a route that a wallet calls: the schema says how it signs in, and if it must."""
+    return {"dependencies": [Depends(_WALLET)],
+            "openapi_extra": None if required else {"security": [{}]}}  # fmt: skip

@@ -1,11 +1,12 @@
-"""Every way the backend says no: a stable code, an HTTP status, a sentence for a person."""
+"""Every way the backend says no: a stable code, an HTTP status, a sentence for a person.
+
+docs/errors.md has cause and cure of each.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-
-_SOON = MappingProxyType({"retry-after": "2"})
 
 
 class Refusal(Exception):
@@ -21,133 +22,112 @@ class Refusal(Exception):
         super().__init__(message or self.message)
         self.message = message or self.message
 
-
-class InvalidInput(Refusal):
-    code, status, message = "INVALID_INPUT", 422, "A field is missing or malformed"
-
-
-class MetadataNotFound(Refusal):
-    code, status = "METADATA_NOT_FOUND", 404
-    message = "Metadata account not found; wait for it to propagate and try again"
+    def body(self) -> dict[str, object]:
+        """The answer's JSON."""
+        return {"success": False, "error": {"code": self.code, "message": self.message}}
 
 
-class ForeignNft(Refusal):
-    code, status = "FOREIGN_NFT", 400
-    message = "The NFT is not a verified member of the collection"
+class RateLimited(Refusal):
+    """Too often; `limit` names the limit, the answer says when its window ends."""
+
+    code, status, message = "RATE_LIMITED", 429, "Too many requests; wait and try again"
+
+    def __init__(self, limit: str = "general", retry_after_seconds: int = 1) -> None:
+        super().__init__()
+        self.limit = limit
+        self.headers = {"retry-after": str(retry_after_seconds)}
 
 
-class NotAMysteryBox(Refusal):
-    code, status = "NOT_A_MYSTERY_BOX", 409
-    message = "The NFT does not carry the placeholder metadata"
+def _refusal(
+    status: int, code: str, message: str, retry_after_seconds: int | None = None
+) -> type[Refusal]:
+    headers = {"www-authenticate": "Bearer"} if status == 401 else {}
+    if retry_after_seconds is not None:
+        headers["retry-after"] = str(retry_after_seconds)
+    values = {"code": code, "status": status, "message": message, "headers": headers}
+    return type(code.title().replace("_", ""), (Refusal,), values)
 
 
-class UnknownBox(Refusal):
-    code, status, message = (
-        "UNKNOWN_BOX",
-        400,
-        "The box does not exist or is not sold by this machine",
-    )
+# fmt: off
+InvalidInput = _refusal(422, "INVALID_INPUT", "A field is missing or malformed")
+PathUnknown = _refusal(404, "PATH_UNKNOWN", "There is nothing at this path")
+MethodNotAllowed = _refusal(405, "METHOD_NOT_ALLOWED", "This path does not take this method")
+BodyTooLarge = _refusal(413, "BODY_TOO_LARGE", "The request's body is larger than is taken")
+InternalError = _refusal(
+    500, "INTERNAL_ERROR",
+    "Something went wrong on our side; the log has it under this request's id")
+DatabaseUnavailable = _refusal(
+    503, "DATABASE_UNAVAILABLE", "The database does not answer; try again", 2)
+LedgerUnavailable = _refusal(
+    503, "LEDGER_UNAVAILABLE", "The ledger does not answer; try again", 2)
+#: As much is under way as this process takes. Said before anything is done.
+Overloaded = _refusal(503, "OVERLOADED", "Too much is under way; wait and try again", 1)
 
+SignInRequired = _refusal(401, "SIGN_IN_REQUIRED", "Sign in with the wallet first")
+TokenInvalid = _refusal(
+    401, "TOKEN_INVALID",
+    "The access token is malformed, forged, expired or revoked; refresh it or sign in again")
+ChallengeInvalid = _refusal(
+    401, "CHALLENGE_INVALID",
+    "The challenge is unknown, used, expired or another wallet's; ask for a new one")
+WrongSignature = _refusal(
+    401, "WRONG_SIGNATURE", "The signature is not this wallet's over the challenge's message")
+RefreshInvalid = _refusal(
+    401, "REFRESH_INVALID", "The refresh token is unknown, revoked or expired; sign in again")
+RefreshReused = _refusal(
+    401, "REFRESH_REUSED",
+    "The refresh token was used before; all tokens of this sign-in are revoked")
+WrongWallet = _refusal(403, "WRONG_WALLET", "A wallet acts for itself only")
 
-class NoTemplate(Refusal):
-    code, status, message = (
-        "NO_TEMPLATE",
-        503,
-        "No skin template is available for the rolled rarity",
-    )
+UnknownBox = _refusal(
+    400, "UNKNOWN_BOX", "The box does not exist or is not sold by this machine")
+ForeignNft = _refusal(
+    400, "FOREIGN_NFT", "The NFT is not a verified member of the collection")
+MetadataNotFound = _refusal(
+    404, "METADATA_NOT_FOUND",
+    "Metadata account not found; wait for it to propagate and try again")
+NotAMysteryBox = _refusal(
+    409, "NOT_A_MYSTERY_BOX", "The NFT does not carry the placeholder metadata")
+NoTemplate = _refusal(
+    503, "NO_TEMPLATE", "No skin template is available for the rolled rarity")
+LabelTooLong = _refusal(
+    503, "LABEL_TOO_LONG",
+    "The rolled skin's name has more than 32 bytes or its URI more than 200")
+RevealInProgress = _refusal(
+    409, "REVEAL_IN_PROGRESS", "This NFT is being revealed; try again shortly")
+RevealFailed = _refusal(
+    502, "REVEAL_FAILED", "The reveal did not land on the ledger; try again")
 
-
-class RevealInProgress(Refusal):
-    code, status, message = (
-        "REVEAL_IN_PROGRESS",
-        409,
-        "This NFT is being revealed; try again shortly",
-    )
-
-
-class RevealFailed(Refusal):
-    code, status, message = "REVEAL_FAILED", 502, "The reveal did not land on the ledger; try again"
-
-
-class NftNotFound(Refusal):
-    code, status, message = "NFT_NOT_FOUND", 404, "NFT not found in user inventory"
-
-
-class AlreadyBoughtBack(Refusal):
-    code, status, message = "ALREADY_BOUGHT_BACK", 409, "This NFT has been bought back already"
-
-
-class NotTheHolder(Refusal):
-    code, status, message = "NOT_THE_HOLDER", 403, "The wallet does not hold this NFT"
-
-
-class BuybackDisabled(Refusal):
-    code, status, message = "BUYBACK_DISABLED", 409, "Buyback is currently disabled"
-
-
-class InsufficientTreasury(Refusal):
-    code, status, message = "INSUFFICIENT_TREASURY", 409, "Treasury has insufficient balance"
-
-
-class NothingToPay(Refusal):
-    code, status, message = "NOTHING_TO_PAY", 409, "The buyback amount rounds to nothing"
-
-
-class TransactionMismatch(Refusal):
-    code, status = "TRANSACTION_MISMATCH", 400
-    message = "The transaction is not the one that was issued for this NFT and wallet"
-
-
-class MissingSignature(Refusal):
-    code, status, message = "MISSING_SIGNATURE", 400, "The transaction is not signed by everybody"
-
-
-class QuoteExpired(Refusal):
-    code, status, message = "QUOTE_EXPIRED", 410, "The quote has expired; request a new one"
-
-
-class BuybackFailed(Refusal):
-    code, status, message = "BUYBACK_FAILED", 502, "The buyback did not land on the ledger"
-
-
-class LedgerUnavailable(Refusal):
-    code, status, message = "LEDGER_UNAVAILABLE", 503, "The ledger does not answer; try again"
-    headers = _SOON
-
-
-class OutcomeUnknown(Refusal):
-    code, status = "OUTCOME_UNKNOWN", 503
-    message = "Sent, but the ledger does not say yet what became of it; repeat the same call"
-    headers = _SOON
-
-
-class QuotePending(Refusal):
-    code, status = "QUOTE_PENDING", 409
-    message = "An earlier quote for this NFT can still be paid; use it or wait until it expires"
-
-
-class LabelTooLong(Refusal):
-    code, status = "LABEL_TOO_LONG", 503
-    message = "The rolled skin's name has more than 32 bytes or its URI more than 200"
-
-
-class PriceUnavailable(Refusal):
-    code, status = "PRICE_UNAVAILABLE", 503
-    message = "No SOL price is available; payouts stop until there is one"
-
-
-class PriceTooOld(Refusal):
-    code, status = "PRICE_TOO_OLD", 503
-    message = "The last SOL price is too old to pay with; payouts stop until there is a new one"
-
-
-class DatabaseUnavailable(Refusal):
-    code, status, message = "DATABASE_UNAVAILABLE", 503, "The database does not answer; try again"
-    headers = _SOON
-
+NftNotFound = _refusal(404, "NFT_NOT_FOUND", "NFT not found in user inventory")
+AlreadyBoughtBack = _refusal(
+    409, "ALREADY_BOUGHT_BACK", "This NFT has been bought back already")
+NotTheHolder = _refusal(403, "NOT_THE_HOLDER", "The wallet does not hold this NFT")
+BuybackDisabled = _refusal(409, "BUYBACK_DISABLED", "Buyback is currently disabled")
+InsufficientTreasury = _refusal(
+    409, "INSUFFICIENT_TREASURY", "Treasury has insufficient balance")
+NothingToPay = _refusal(409, "NOTHING_TO_PAY", "The buyback amount rounds to nothing")
+QuotePending = _refusal(
+    409, "QUOTE_PENDING",
+    "An earlier quote for this NFT can still be paid; use it or wait until it expires")
+QuoteExpired = _refusal(410, "QUOTE_EXPIRED", "The quote has expired; request a new one")
+TransactionMismatch = _refusal(
+    400, "TRANSACTION_MISMATCH",
+    "The transaction is not the one that was issued for this NFT and wallet")
+MissingSignature = _refusal(
+    400, "MISSING_SIGNATURE", "The transaction is not signed by everybody")
+BuybackFailed = _refusal(502, "BUYBACK_FAILED", "The buyback did not land on the ledger")
+OutcomeUnknown = _refusal(
+    503, "OUTCOME_UNKNOWN",
+    "Sent, but the ledger does not say yet what became of it; repeat the same call", 2)
+PriceUnavailable = _refusal(
+    503, "PRICE_UNAVAILABLE", "No SOL price is available; payouts stop until there is one")
+PriceTooOld = _refusal(
+    503, "PRICE_TOO_OLD",
+    "The last SOL price is too old to pay with; payouts stop until there is a new one")
+# fmt: on
 
 #: Errors of the buyback program that have an answer of their own.
-PROGRAM_REFUSALS: dict[str, type[Refusal]] = {
+PROGRAM_REFUSALS = {
     "BuybackDisabled": BuybackDisabled,
     "InsufficientTreasury": InsufficientTreasury,
     "InvalidAmount": NothingToPay,

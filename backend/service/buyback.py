@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from solders.compute_budget import set_compute_unit_limit
 from solders.instruction import Instruction
@@ -21,33 +22,15 @@ from solders.message import Message, to_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
+from sqlalchemy.exc import IntegrityError
 
-from backend.adapters.buyback_rows import BuybackRows, LiveQuote, Sellable, StoredQuote
-from backend.adapters.clock import Clock
-from backend.adapters.ledger import Ledger, Outcome, message_sha256
-from backend.domain.errors import (
-    PROGRAM_REFUSALS,
-    AlreadyBoughtBack,
-    BuybackDisabled,
-    BuybackFailed,
-    InsufficientTreasury,
-    LedgerUnavailable,
-    MissingSignature,
-    NftNotFound,
-    NothingToPay,
-    NotTheHolder,
-    OutcomeUnknown,
-    QuoteExpired,
-    QuotePending,
-    TransactionMismatch,
-)
-from backend.domain.fate import Fate
+from backend.adapters import buyback_sql as sql
+from backend.adapters.ledger import Outcome, message_sha256
+from backend.domain import errors as no
 from backend.domain.message_rules import Agreed, check_message
-from backend.domain.payout import to_lamports
-from backend.domain.price import SolPrice
-from backend.domain.quote import QuoteState, headroom_lamports
-from backend.service.holding import holds
-from backend.settings import Settings
+from backend.domain.payout import LAMPORTS_PER_SOL, to_lamports
+from backend.domain.states import Fate, QuoteState, headroom_lamports
+from backend.service.base import Service, holds
 from programs.addresses import associated_token_address
 from programs.buyback import client as buyback
 from programs.token_metadata import client as token_metadata
@@ -83,59 +66,25 @@ class Paid:
     amount_lamports: int
 
 
-@dataclass(frozen=True)
-class Status:
-    enabled: bool
-    min_treasury_lamports: int
-    treasury_lamports: int
-    rate: Decimal
-    sol_usd: Decimal
-
-
-class BuybackService:
+class BuybackService(Service):
     """Quotes, issues and confirms buybacks, and settles those that nobody confirmed."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        rows: BuybackRows,
-        ledger: Ledger,
-        clock: Clock,
-        price: SolPrice,
-    ) -> None:
-        self._settings = settings
-        self._rows = rows
-        self._ledger = ledger
-        self._clock = clock
-        self._price = price
-        self._treasury = settings.treasury()
-        self._treasury_first = settings.signing_order == "treasury-first"
-        self._program = Pubkey.from_string(settings.buyback_program_id)
-        self._collection = Pubkey.from_string(settings.collection_mint)
-        self._version = settings.buyback_config_version
-        self._config = buyback.config_address(self._version, self._program)
+    _opened = False
 
     def warm_up(self) -> None:
-        """What would otherwise be done by the first request. Optional."""
-        self._rows.open_book()
-
-    def status(self) -> Status:
-        """Whether buybacks are on and what the treasury holds."""
-        config, treasury = self._ledger.accounts([self._config, self._treasury.pubkey()])
-        if config is None:
-            raise BuybackDisabled("The buyback program has no configuration yet")
-        parsed = buyback.Config.parse(bytes(config.data))
-        return Status(
-            enabled=parsed.buyback_enabled,
-            min_treasury_lamports=parsed.min_treasury_balance,
-            treasury_lamports=0 if treasury is None else treasury.lamports,
-            rate=self._settings.buyback_rate,
-            sol_usd=self._price.payout_price(),
-        )
+        """Open the treasury's book, which the first request would do otherwise."""
+        if not self._opened:
+            self.db.rows(sql.OPEN_BOOK, treasury=self.treasury_address)
+            self._opened = True
 
     def calculate(self, mint: Pubkey) -> Quote:
         """What would be paid for a revealed NFT now. Raises a Refusal."""
-        return self._quote(mint, self._sellable(mint).price_usd, self._price.payout_price())
+        return self._quote(mint, self._sellable(mint).price_usd, self.price.payout_price())
+
+    def inventory(self, wallet: Pubkey) -> list[dict[str, str]]:
+        """The revealed skins that a wallet holds, at most 1,000. Raises LedgerUnavailable."""
+        mints = [str(mint) for mint in self.ledger.mints_held_by(wallet)]
+        return [row._asdict() for row in self.db.rows(sql.INVENTORY, mints=mints)] if mints else []
 
     # -- request --------------------------------------------------------------------------------
 
@@ -147,89 +96,74 @@ class BuybackService:
         """
         for _ in range(_ISSUES_MAX):
             skin = self._sellable(mint)
-            live = None if skin.live_quote_id is None else self._rows.quote(skin.live_quote_id)
+            live = None if skin.live_quote_id is None else self._by_id(skin.live_quote_id)
             try:
                 if live is None or self._out_of_the_way(live, wallet):
                     return self._issue(mint, wallet, skin)
                 return self._issue_again(mint, wallet, live)
-            except LiveQuote:  # another request was a little faster
+            except IntegrityError:  # another request's quote was entered first
                 continue
-        raise QuotePending
+        raise no.QuotePending
 
-    def _issue(self, mint: Pubkey, wallet: Pubkey, skin: Sellable) -> Issued:
-        sol_usd = self._price.payout_price()
+    def _issue(self, mint: Pubkey, wallet: Pubkey, skin: Any) -> Issued:
+        sol_usd = self.price.payout_price()
         quote = self._quote(mint, skin.price_usd, sol_usd)
         if quote.buyback_lamports == 0:
-            raise NothingToPay
-        balance, minimum = self._check_payable(mint, wallet)
-        spendable = headroom_lamports(balance, minimum, 0, 0)
+            raise no.NothingToPay
+        spendable = self._check_payable(mint, wallet)
         if quote.buyback_lamports > spendable:
-            raise InsufficientTreasury
+            raise no.InsufficientTreasury
         execute = self._execute(mint, wallet, quote.buyback_lamports)
-        blockhash, last_height = self._ledger.latest_blockhash()
+        blockhash, last_height = self.ledger.latest_blockhash()
         message = Message.new_with_blockhash(
             [set_compute_unit_limit(COMPUTE_UNITS_LIMIT), execute], wallet, blockhash
         )
         count = message.header.num_required_signatures
         transaction = VersionedTransaction.populate(message, [Signature.default()] * count)
-        if self._treasury_first:
+        treasury_first = self.settings.signing_order == "treasury-first"
+        if treasury_first:
             transaction = self._countersigned(transaction)
-        now = self._clock.now()
-        held = self._rows.issue(
-            mint=str(mint),
-            wallet=str(wallet),
-            amount=quote.buyback_lamports,
-            price_usd=skin.price_usd,
-            sol_usd=sol_usd,
-            message_sha256=message_sha256(transaction),
-            issued_tx=bytes(transaction),
-            treasury_signed=self._treasury_first,
-            last_height=last_height,
-            now=now,
-            expires_at=now + timedelta(seconds=self._settings.quote_seconds),
+        now = self.clock.now()
+        if not self.db.rows(
+            sql.ISSUE, treasury=self.treasury_address, mint=str(mint), wallet=str(wallet),
+            amount=quote.buyback_lamports, price_usd=skin.price_usd, sol_usd=sol_usd,
+            digest=message_sha256(transaction), issued_tx=bytes(transaction),
+            treasury_signed=treasury_first, last_height=last_height, now=now,
+            expires_at=now + timedelta(seconds=self.settings.quote_seconds),
             next_check_at=now + timedelta(seconds=_CHECK_SECONDS),
-            paid_before=skin.paid_before_lamports,
-            spendable=spendable,
-        )
-        if not held:
-            raise InsufficientTreasury("Open quotes hold back what the treasury has to spend")
+            paid_before=skin.paid_before, spendable=spendable,
+        ):  # fmt: skip
+            raise no.InsufficientTreasury("Open quotes hold back what the treasury has to spend")
         return Issued(quote, transaction)
 
-    def _issue_again(self, mint: Pubkey, wallet: Pubkey, live: StoredQuote) -> Issued:
+    def _issue_again(self, mint: Pubkey, wallet: Pubkey, live: Any) -> Issued:
         """The live quote once more, if it is this wallet's and would still be paid."""
-        if live.user_wallet != str(wallet):
-            self._check_payable(mint, wallet)
-            raise QuotePending
-        if live.issued_tx is None or self._clock.now() >= live.expires_at:
-            raise QuotePending
-        balance, minimum = self._check_payable(mint, wallet)
-        if balance - live.amount_lamports < minimum:
-            raise InsufficientTreasury
-        assert live.price_usd is not None
-        assert live.sol_usd is not None
-        return Issued(
-            self._quote(mint, live.price_usd, live.sol_usd),
-            VersionedTransaction.from_bytes(live.issued_tx),
-        )
+        ours = live.user_wallet == str(wallet)
+        if ours and self.clock.now() >= live.expires_at:
+            raise no.QuotePending
+        spendable = self._check_payable(mint, wallet)
+        if not ours:
+            raise no.QuotePending
+        if live.amount_lamports > spendable:
+            raise no.InsufficientTreasury
+        quote = self._quote(mint, live.price_usd, live.sol_usd)
+        return Issued(quote, VersionedTransaction.from_bytes(live.issued_tx))
 
-    def _out_of_the_way(self, live: StoredQuote, wallet: Pubkey) -> bool:
+    def _out_of_the_way(self, live: Any, wallet: Pubkey) -> bool:
         """Whether a live quote has just been closed, because it can not be paid any more."""
-        expired = self._clock.now() >= live.expires_at
+        expired = self.clock.now() >= live.expires_at
         if not live.treasury_signed and (expired or live.user_wallet != str(wallet)):
-            return self._rows.close(live.id, unsigned_only=True)  # nobody else can cash it
-        return expired and self.settle(live) is QuoteState.DEAD
+            return self._close(live.id, unsigned_only=True)  # nobody else can cash it
+        return expired and self.settle(live) == QuoteState.DEAD
 
-    def _check_payable(self, mint: Pubkey, wallet: Pubkey) -> tuple[int, int]:
-        """What the program would refuse, said before anybody signs; balance and minimum."""
-        config, treasury, token = self._ledger.accounts(
-            [self._config, self._treasury.pubkey(), associated_token_address(wallet, mint)]
-        )
+    def _check_payable(self, mint: Pubkey, wallet: Pubkey) -> int:
+        """What the program would refuse, said before anybody signs; lamports to spend."""
+        config, balance, (token,) = self.treasury_state(associated_token_address(wallet, mint))
         if not holds(token, wallet):
-            raise NotTheHolder
-        parsed = None if config is None else buyback.Config.parse(bytes(config.data))
-        if parsed is None or not parsed.buyback_enabled:
-            raise BuybackDisabled
-        return 0 if treasury is None else treasury.lamports, parsed.min_treasury_balance
+            raise no.NotTheHolder
+        if config is None or not config.buyback_enabled:
+            raise no.BuybackDisabled
+        return headroom_lamports(balance, config.min_treasury_balance, 0, 0)
 
     # -- confirm --------------------------------------------------------------------------------
 
@@ -240,167 +174,160 @@ class BuybackService:
         Refusal; after OutcomeUnknown the same call tells more.
         """
         digest = message_sha256(transaction)
-        found = self._rows.to_confirm(digest, str(mint))
-        if found is None:
-            raise TransactionMismatch
-        quote, paid_signature, paid_quote_id = found
-        if (quote.nft_mint, quote.user_wallet) != (str(mint), str(wallet)):
-            raise TransactionMismatch
+        quote = self.db.first(sql.TO_CONFIRM, digest=digest, mint=str(mint))
+        if quote is None or (quote.nft_mint, quote.user_wallet) != (str(mint), str(wallet)):
+            raise no.TransactionMismatch
         if digest != quote.message_sha256 or not quote.treasury_signed:
             self._check_user_first(quote, mint, wallet, transaction, digest)
         elif not all(transaction.verify_with_results()):
-            raise MissingSignature
-        if paid_signature is not None:
-            if paid_quote_id != quote.id:
-                raise AlreadyBoughtBack
-            return Paid(paid_signature, quote.amount_lamports)
-        if quote.state is QuoteState.OPEN:
+            raise no.MissingSignature
+        if quote.paid_signature is not None:
+            if quote.paid_quote_id != quote.id:
+                raise no.AlreadyBoughtBack
+            return Paid(quote.paid_signature, quote.amount_lamports)
+        if quote.state == QuoteState.OPEN:
             quote = self._stored(quote, transaction)
-        elif quote.state is QuoteState.DEAD:
-            raise QuoteExpired
+        elif quote.state == QuoteState.DEAD:
+            raise no.QuoteExpired
         return self._pay(quote)
 
     def _check_user_first(
-        self,
-        quote: StoredQuote,
-        mint: Pubkey,
-        wallet: Pubkey,
-        transaction: VersionedTransaction,
+        self, quote: Any, mint: Pubkey, wallet: Pubkey, transaction: VersionedTransaction,
         digest: bytes,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """The user signed first and may have changed the message: is it still safe to sign?"""
-        if quote.treasury_signed or quote.issued_tx is None:
-            raise TransactionMismatch
-        if quote.state is not QuoteState.OPEN and digest != quote.message_sha256:
-            raise TransactionMismatch("Another message was signed for this quote already")
+        if quote.treasury_signed:
+            raise no.TransactionMismatch
+        if quote.state != QuoteState.OPEN and digest != quote.message_sha256:
+            raise no.TransactionMismatch("Another message was signed for this quote already")
         issued = VersionedTransaction.from_bytes(quote.issued_tx)
-        agreed = Agreed(
-            user=wallet,
-            treasury=self._treasury.pubkey(),
-            execute=self._execute(mint, wallet, quote.amount_lamports),
-            blockhash=issued.message.recent_blockhash,
-        )
+        execute = self._execute(mint, wallet, quote.amount_lamports)
+        agreed = Agreed(wallet, self.treasury.pubkey(), execute, issued.message.recent_blockhash)
         check_message(transaction.message, agreed)
         verified = transaction.verify_with_results()
         if not verified[list(transaction.message.account_keys).index(wallet)]:
-            raise MissingSignature
+            raise no.MissingSignature
 
-    def _stored(self, quote: StoredQuote, transaction: VersionedTransaction) -> StoredQuote:
+    def _stored(self, quote: Any, transaction: VersionedTransaction) -> Any:
         """The quote with complete bytes, which are in its row before anybody sends them."""
-        if self._clock.now() >= quote.expires_at:
-            raise QuoteExpired
+        if self.clock.now() >= quote.expires_at:
+            raise no.QuoteExpired
         if not quote.treasury_signed:
             transaction = self._countersigned(transaction)
-        signature, digest = str(transaction.signatures[0]), message_sha256(transaction)
-        signed_tx = bytes(transaction)
-        if self._rows.sign(quote.id, signature, signed_tx, digest):
-            return quote.signed(signature, signed_tx, digest)
-        stored = self._rows.quote(quote.id)  # another call was a little faster: its bytes count
-        if stored is None or stored.state is QuoteState.DEAD:
-            raise QuoteExpired
+        digest = message_sha256(transaction)
+        stored = self.db.first(
+            sql.SIGN, id=quote.id, signature=str(transaction.signatures[0]),
+            signed_tx=bytes(transaction), digest=digest,
+        ) or self._by_id(quote.id)  # fmt: skip  # another call was a little faster: its bytes count
+        if stored is None or stored.state == QuoteState.DEAD:
+            raise no.QuoteExpired
         if stored.message_sha256 != digest:
-            raise TransactionMismatch("Another message was signed for this quote already")
+            raise no.TransactionMismatch("Another message was signed for this quote already")
         return stored
 
-    def _pay(self, quote: StoredQuote) -> Paid:
-        assert quote.signed_tx is not None
-        outcome = self._ledger.send(quote.signed_tx, quote.last_valid_block_height)
+    def _pay(self, quote: Any) -> Paid:
+        outcome = self.ledger.send(quote.signed_tx, quote.last_valid_block_height)
         if outcome.fate is Fate.LANDED:
-            return self._record(quote, quote.user_wallet, str(quote.tx_signature))
+            return self._record(quote)
         # The user may have sent the message under another signature of theirs.
         try:
             state = self.settle(quote, outcome)
-        except LedgerUnavailable:
-            raise OutcomeUnknown from None
-        if state is QuoteState.PAID:
-            stored = self._rows.quote(quote.id)
-            assert stored is not None
-            return Paid(str(stored.tx_signature), stored.amount_lamports)
-        if outcome.program_error in PROGRAM_REFUSALS:
-            raise PROGRAM_REFUSALS[outcome.program_error]
+        except no.LedgerUnavailable:
+            raise no.OutcomeUnknown from None
+        if state == QuoteState.PAID:
+            stored = self._by_id(quote.id)
+            return Paid(stored.tx_signature, stored.amount_lamports)
+        if outcome.program_error in no.PROGRAM_REFUSALS:
+            raise no.PROGRAM_REFUSALS[outcome.program_error]
         if outcome.fate is Fate.EXPIRED:
-            raise QuoteExpired
-        raise OutcomeUnknown if outcome.fate is Fate.UNKNOWN else BuybackFailed
+            raise no.QuoteExpired
+        raise no.OutcomeUnknown if outcome.fate is Fate.UNKNOWN else no.BuybackFailed
 
     # -- what became of it ----------------------------------------------------------------------
 
-    def settle(self, quote: StoredQuote, outcome: Outcome | None = None) -> QuoteState:
-        """Ask the ledger about a live quote and write down what it proves."""
+    def settle(self, quote: Any, outcome: Outcome | None = None) -> str:
+        """Ask the ledger about a live quote and write down what it proves; its state."""
         mint = Pubkey.from_string(quote.nft_mint)
         if quote.tx_signature is not None and outcome is None:
             signature = Signature.from_string(quote.tx_signature)
-            outcome = self._ledger.fate(signature, quote.last_valid_block_height)
+            outcome = self.ledger.fate(signature, quote.last_valid_block_height)
             if outcome.fate is Fate.LANDED:
-                self._record(quote, quote.user_wallet, quote.tx_signature)
+                self._record(quote)
                 return QuoteState.PAID
         # Height first: what lands after this question can not be of this quote.
-        expired = self._ledger.final_height() > quote.last_valid_block_height
-        gone = self._ledger.accounts([token_metadata.metadata_address(mint)])[0] is None
+        expired = self.ledger.final_height() > quote.last_valid_block_height
+        gone = self.ledger.accounts([token_metadata.metadata_address(mint)])[0] is None
         if gone and self.repair(mint):
-            stored = self._rows.quote(quote.id)
-            return quote.state if stored is None else stored.state
+            stored = self._by_id(quote.id)
+            return str(quote.state if stored is None else stored.state)
         used_up = outcome is not None and outcome.fate is Fate.FAILED
         if gone or expired or used_up:
-            self._rows.close(quote.id)
+            self._close(quote.id)
             return QuoteState.DEAD
-        return quote.state
+        return str(quote.state)
 
     def repair(self, mint: Pubkey) -> bool:
         """Record the payment for an NFT that is gone, if the ledger has one; else False."""
-        payment = self._ledger.buyback_of(mint, self._treasury.pubkey(), self._program)
+        payment = self.ledger.buyback_of(mint, self.treasury.pubkey(), self.program)
         if payment is None:
             return False
-        quote = self._rows.quote_of_message(payment.message_sha256)
-        self._rows.record(
-            None if quote is None else quote.id,
-            mint=str(mint),
-            wallet=str(payment.user),
-            amount_lamports=payment.amount_lamports,
-            signature=payment.signature,
-            now=self._clock.now(),
-        )
+        quote = self.db.first(sql.BY_MESSAGE, digest=payment.message_sha256)
+        self._enter(
+            quote and quote.id, str(mint), str(payment.user), payment.amount_lamports,
+            payment.signature,
+        )  # fmt: skip
         return True
 
-    def _record(self, quote: StoredQuote, wallet: str, signature: str) -> Paid:
-        self._rows.record(
-            quote.id,
-            mint=quote.nft_mint,
-            wallet=wallet,
-            amount_lamports=quote.amount_lamports,
-            signature=signature,
-            now=self._clock.now(),
+    def _record(self, quote: Any) -> Paid:
+        self._enter(
+            quote.id, quote.nft_mint, quote.user_wallet, quote.amount_lamports, quote.tx_signature
         )
-        return Paid(signature, quote.amount_lamports)
+        return Paid(quote.tx_signature, quote.amount_lamports)
+
+    def _enter(
+        self, quote_id: int | None, mint: str, wallet: str, lamports: int, signature: str
+    ) -> None:
+        """Enter a payment that is on the ledger; entered twice, it is there once."""
+        self.warm_up()
+        self.db.rows(
+            sql.RECORD, quote_id=quote_id, mint=mint, wallet=wallet, amount=lamports,
+            amount_sol=Decimal(lamports) / LAMPORTS_PER_SOL, signature=signature,
+            now=self.clock.now(), treasury=self.treasury_address,
+        )  # fmt: skip
 
     # -- pieces ---------------------------------------------------------------------------------
 
-    def _sellable(self, mint: Pubkey) -> Sellable:
-        skin = self._rows.skin(str(mint))
+    def _by_id(self, number: int) -> Any:
+        return self.db.first(sql.BY_ID, id=number)
+
+    def _close(self, number: int, *, unsigned_only: bool = False) -> bool:
+        values = {"treasury": self.treasury_address, "unsigned_only": unsigned_only}
+        return bool(self.db.rows(sql.CLOSE, id=number, **values))
+
+    def _sellable(self, mint: Pubkey) -> Any:
+        self.warm_up()
+        skin = self.db.first(sql.SKIN, mint=str(mint), treasury=self.treasury_address)
         if skin is None:
-            raise NftNotFound
+            raise no.NftNotFound
         if skin.is_burned_back:
-            raise AlreadyBoughtBack
+            raise no.AlreadyBoughtBack
         return skin
 
     def _quote(self, mint: Pubkey, price_usd: Decimal, sol_usd: Decimal) -> Quote:
-        lamports = to_lamports(price_usd, sol_usd, self._settings.buyback_rate)
+        lamports = to_lamports(price_usd, sol_usd, self.settings.buyback_rate)
         return Quote(str(mint), to_lamports(price_usd, sol_usd), lamports)
 
     def _execute(self, mint: Pubkey, wallet: Pubkey, lamports: int) -> Instruction:
         return buyback.execute_buyback(
-            user=wallet,
-            treasury=self._treasury.pubkey(),
-            mint=mint,
-            collection_mint=self._collection,
-            amount=lamports,
-            version=self._version,
-            program_id=self._program,
-        )
+            user=wallet, treasury=self.treasury.pubkey(), mint=mint, amount=lamports,
+            collection_mint=self.collection, version=self.settings.buyback_config_version,
+            program_id=self.program,
+        )  # fmt: skip
 
     def _countersigned(self, transaction: VersionedTransaction) -> VersionedTransaction:
         """With the treasury's signature in its place and everything else as it is."""
         message = transaction.message
         signatures = list(transaction.signatures)
-        place = list(message.account_keys).index(self._treasury.pubkey())
-        signatures[place] = self._treasury.sign_message(to_bytes_versioned(message))
+        place = list(message.account_keys).index(self.treasury.pubkey())
+        signatures[place] = self.treasury.sign_message(to_bytes_versioned(message))
         return VersionedTransaction.populate(message, signatures)

@@ -7,75 +7,56 @@ did not approve, and nothing that would touch the treasury's minimum or what ope
 
 from __future__ import annotations
 
+from typing import Any
+
 from solders.message import Message
 from solders.pubkey import Pubkey
-from solders.signature import Signature
 from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
 
-from backend.adapters.clock import Clock
-from backend.adapters.ledger import Ledger
-from backend.adapters.obligation_rows import Obligation, ObligationRows
-from backend.domain.fate import Fate
-from backend.settings import Settings
-from programs.buyback import client as buyback
+from backend.adapters import buyback_sql as sql
+from backend.domain.states import Fate
+from backend.service.base import Service
 
 _DUE_MAX = 5
 
 
-class Refunds:
+class Refunds(Service):
     """Obligations and their payment."""
-
-    def __init__(
-        self, settings: Settings, rows: ObligationRows, ledger: Ledger, clock: Clock
-    ) -> None:
-        self.rows = rows
-        self._ledger = ledger
-        self._clock = clock
-        self._treasury = settings.treasury()
-        self._config = buyback.config_address(
-            settings.buyback_config_version, Pubkey.from_string(settings.buyback_program_id)
-        )
 
     def pay_due(self) -> int:
         """Pay what was approved; how many obligations there were."""
-        due = self.rows.due(_DUE_MAX)
+        due = self.db.rows(sql.OWED, most=_DUE_MAX)
         for owed in due:
-            self._pay(owed)
+            if owed.signed_tx is None or self._send(
+                owed.id, owed.signed_tx, owed.last_valid_block_height
+            ):
+                self._sign_and_send(owed)
         return len(due)
 
-    def _pay(self, owed: Obligation) -> None:
-        if owed.signed_tx is not None:
-            assert owed.last_valid_block_height is not None
-            outcome = self._ledger.send(owed.signed_tx, owed.last_valid_block_height, wait=False)
-            if outcome.fate is Fate.LANDED:
-                self.rows.paid(owed.id, self._clock.now())
-            if not outcome.fate.dead:
-                return
-        self._sign_and_send(owed)
-
-    def _sign_and_send(self, owed: Obligation) -> None:
-        assert owed.wallet is not None
-        reserved = self.rows.reserved_lamports(str(self._treasury.pubkey()))
-        config, treasury = self._ledger.accounts([self._config, self._treasury.pubkey()])
-        if config is None or treasury is None:
-            return
-        minimum = buyback.Config.parse(bytes(config.data)).min_treasury_balance
-        if treasury.lamports - reserved - owed.amount_lamports < minimum:
-            return  # stays due until the treasury is filled up
-        pay = transfer(
-            TransferParams(
-                from_pubkey=self._treasury.pubkey(),
-                to_pubkey=Pubkey.from_string(owed.wallet),
-                lamports=owed.amount_lamports,
-            )
-        )
-        blockhash, last_height = self._ledger.latest_blockhash()
-        message = Message.new_with_blockhash([pay], self._treasury.pubkey(), blockhash)
-        transaction = VersionedTransaction(message, [self._treasury])
-        signature: Signature = transaction.signatures[0]
-        if not self.rows.sign(owed, str(signature), bytes(transaction), last_height):
-            return  # another process has just signed; its bytes count
-        outcome = self._ledger.send(bytes(transaction), last_height, wait=False)
+    def _send(self, number: int, signed_tx: bytes, last_height: int) -> bool:
+        """Send stored bytes and note that they landed; whether they never can any more."""
+        outcome = self.ledger.send(signed_tx, last_height, wait=False)
         if outcome.fate is Fate.LANDED:
-            self.rows.paid(owed.id, self._clock.now())
+            self.db.rows(sql.REFUNDED, id=number, now=self.clock.now())
+        return outcome.fate.dead
+
+    def _sign_and_send(self, owed: Any) -> None:
+        reserved = self.db.rows(sql.RESERVED, treasury=self.treasury_address)[0].lamports
+        config, balance, _ = self.treasury_state()
+        left = balance - reserved - owed.amount_lamports
+        if config is None or left < config.min_treasury_balance:
+            return  # stays due until the treasury is filled up
+        payer, to = self.treasury.pubkey(), Pubkey.from_string(owed.wallet)
+        pay = transfer(
+            TransferParams(from_pubkey=payer, to_pubkey=to, lamports=owed.amount_lamports)
+        )
+        blockhash, last_height = self.ledger.latest_blockhash()
+        message = Message.new_with_blockhash([pay], payer, blockhash)
+        transaction = VersionedTransaction(message, [self.treasury])
+        if self.db.rows(
+            sql.SIGN_REFUND, id=owed.id, signature=str(transaction.signatures[0]),
+            signed_tx=bytes(transaction), last_height=last_height,
+            old_signature=owed.tx_signature,
+        ):  # fmt: skip  # else another process has just signed; its bytes count
+            self._send(owed.id, bytes(transaction), last_height)

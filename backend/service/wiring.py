@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from solders.pubkey import Pubkey
 from sqlalchemy import Engine
 
-from backend.adapters.buyback_rows import BuybackRows
 from backend.adapters.clock import Clock
 from backend.adapters.database import Database
 from backend.adapters.ledger import Ledger
-from backend.adapters.obligation_rows import ObligationRows
-from backend.adapters.reveal_rows import RevealRows
-from backend.domain.boxes import Box, Boxes, read_boxes
 from backend.domain.price import SolPrice
 from backend.domain.rarity import Randomness
 from backend.service.buyback import BuybackService
@@ -40,33 +35,12 @@ class Services:
 
 
 def build_services(
-    settings: Settings,
-    engine: Engine,
-    ledger: Ledger,
-    clock: Clock,
-    *,
-    randomness: Randomness,
+    settings: Settings, engine: Engine, ledger: Ledger, clock: Clock, *, randomness: Randomness,
     price: SolPrice,
-) -> Services:
+) -> Services:  # fmt: skip
     """Everything over one database and one ledger."""
-    database = Database(engine)
-    buyback_rows = BuybackRows(database, str(settings.treasury().pubkey()))
-    reveals = RevealService(
-        settings, RevealRows(database), ledger, clock, randomness, boxes_of(settings)
-    )
-    buybacks = BuybackService(settings, buyback_rows, ledger, clock, price)
-    refunds = Refunds(settings, ObligationRows(database), ledger, clock)
-    fairness = Fairness(database, clock, randomness)
-    worker = Worker(
-        reveals, buybacks, refunds, buyback_rows, ledger, clock,
-        fairness if settings.provably_fair else None,
-    )  # fmt: skip
+    parts = (settings, Database(engine), ledger, clock, randomness, price)
+    reveals, buybacks, refunds = RevealService(*parts), BuybackService(*parts), Refunds(*parts)
+    fairness = Fairness(reveals.db, clock, randomness)
+    worker = Worker(reveals, buybacks, refunds, fairness)
     return Services(reveals, buybacks, refunds, fairness, worker)
-
-
-def boxes_of(settings: Settings) -> Boxes:
-    """BOXES, or the one box of BOX_ID and CANDY_MACHINE_ID. Raises ValueError."""
-    if settings.boxes:
-        return read_boxes(settings.boxes, settings.placeholder_uri)
-    machine = Pubkey.from_string(settings.candy_machine_id)
-    return Boxes([Box(settings.box_id, machine, settings.placeholder_uri)])

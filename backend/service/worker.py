@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from solders.pubkey import Pubkey
 
-from backend.adapters.buyback_rows import BuybackRows
-from backend.adapters.clock import Clock
-from backend.adapters.ledger import Ledger
+from backend.adapters import buyback_sql as sql
 from backend.domain.errors import Refusal
 from backend.service.buyback import BuybackService
 from backend.service.fairness import Fairness
@@ -32,35 +31,23 @@ _REPAIRS_MAX = 20
 _ROUND_SECONDS = 2.0
 
 
+@dataclass
 class Worker:
-    """Retries, reconciles, repairs, refunds. `on_error` is told what went wrong and goes on."""
+    """Retries, reconciles, repairs, refunds."""
 
-    def __init__(
-        self,
-        reveals: RevealService,
-        buybacks: BuybackService,
-        refunds: Refunds,
-        rows: BuybackRows,
-        ledger: Ledger,
-        clock: Clock,
-        fairness: Fairness | None = None,
-    ) -> None:
-        self._reveals = reveals
-        self._buybacks = buybacks
-        self._refunds = refunds
-        self._rows = rows
-        self._ledger = ledger
-        self._clock = clock
-        self._fairness = fairness
-        self._swept = 0
-        self._next_sweep: datetime | None = None
+    reveals: RevealService
+    buybacks: BuybackService
+    refunds: Refunds
+    fairness: Fairness
+    _swept = 0
+    _next_sweep: datetime | None = None
 
     def tick(self) -> int:
         """One round; how many jobs there were. Raises a Refusal if database or ledger is away."""
-        if self._fairness is not None:
-            self._fairness.ensure()
-        done = self._reveals.retry_due() + self._settle_quotes() + self._refunds.pay_due()
-        now = self._clock.now()
+        if self.reveals.settings.provably_fair:
+            self.fairness.ensure()
+        done = self.reveals.retry_due() + self._settle_quotes() + self.refunds.pay_due()
+        now = self.buybacks.clock.now()
         if self._next_sweep is None or now >= self._next_sweep:
             done += self.sweep()
             self._next_sweep = now + _SWEEP_EVERY
@@ -80,28 +67,25 @@ class Worker:
 
         Finds what no live quote leads to: a payment that landed late, a row that was lost.
         """
-        page = self._rows.unsold(self._swept, _SWEEP_MAX)
-        self._swept = page[-1][0] if len(page) == _SWEEP_MAX else 0
-        suspects = self._rows.halves(_REPAIRS_MAX)
+        db = self.buybacks.db
+        page = db.rows(sql.UNSOLD, after=self._swept, most=_SWEEP_MAX)
+        self._swept = page[-1].id if len(page) == _SWEEP_MAX else 0
+        suspects = [row.nft_mint for row in db.rows(sql.HALVES, most=_REPAIRS_MAX)]
         if page:
-            addresses = [
-                token_metadata.metadata_address(Pubkey.from_string(mint)) for _, mint in page
-            ]
-            accounts = self._ledger.accounts(addresses)
-            suspects += [mint for (_, mint), one in zip(page, accounts, strict=True) if one is None]
-        repaired = [
-            mint
-            for mint in suspects[:_REPAIRS_MAX]
-            if self._buybacks.repair(Pubkey.from_string(mint))
-        ]
-        return len(repaired)
+            mints = [row.nft_mint for row in page]
+            addresses = [token_metadata.metadata_address(Pubkey.from_string(one)) for one in mints]
+            accounts = self.buybacks.ledger.accounts(addresses)
+            suspects += [mint for mint, one in zip(mints, accounts, strict=True) if one is None]
+        return sum(
+            self.buybacks.repair(Pubkey.from_string(mint)) for mint in suspects[:_REPAIRS_MAX]
+        )
 
     def _settle_quotes(self) -> int:
-        now = self._clock.now()
-        due = self._rows.claim_due(now, now + _LEASE, _DUE_MAX)
+        now = self.buybacks.clock.now()
+        due = self.buybacks.db.rows(sql.CLAIM, now=now, lease_until=now + _LEASE, most=_DUE_MAX)
         for quote in due:
             try:
-                self._buybacks.settle(quote)
+                self.buybacks.settle(quote)
             except Refusal:
                 continue  # due again after the lease
         return len(due)

@@ -152,6 +152,20 @@ def test_refresh_ends_after_a_week_and_with_signing_out(testbed: Testbed, strict
     assert code_of(strict.http.post("/auth/refresh", json=body)) == "REFRESH_INVALID"
 
 
+def test_access_tokens_end_with_their_sign_in(strict: Served) -> None:
+    """Signing out, and a stolen refresh token that was used twice, end them before their day."""
+
+    def own(session: Session) -> str:
+        return code_of(strict.http.get(f"/inventory/{ANNA.pubkey()}", headers=session.headers))
+
+    out, stolen, other = (sign_in(strict, ANNA) for _ in range(3))
+    strict.http.post("/auth/sign-out", json={"refreshToken": out.refresh})
+    for _ in range(2):
+        strict.http.post("/auth/refresh", json={"refreshToken": stolen.refresh})
+    answers = [own(session) for session in (out, stolen, other)]
+    assert answers == ["TOKEN_INVALID", "TOKEN_INVALID", "ok"]
+
+
 def test_of_two_refreshes_at_once_one_wins_and_the_family_dies(strict: Served) -> None:
     body = {"refreshToken": sign_in(strict, ANNA).refresh}
     with ThreadPoolExecutor(6) as pool:

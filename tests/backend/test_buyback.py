@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from solana.exceptions import SolanaRpcException
 from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
-from solders.instruction import Instruction
+from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
 from solders.message import Message
 from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
 
+from backend.adapters import buyback_sql as sql
+from backend.adapters import ledger
 from backend.domain.errors import (
     AlreadyBoughtBack,
     InsufficientTreasury,
@@ -67,6 +69,28 @@ def test_a_sale_that_the_user_broadcast_alone_is_found(testbed: Testbed) -> None
     broadcast(testbed, ask_and_sign(services, player, nft))
     assert rows(testbed, "select * from buyback_records") == []
     testbed.clock.sleep(31)
+    services.worker.tick()
+    books_are_closed(testbed, records=1)
+
+
+def test_a_payment_is_found_behind_many_later_transactions(
+    testbed: Testbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody can name a mint in transactions of his own; its history is read page by page."""
+    player, services = testbed.player(), services_of(testbed)
+    nft = reveal(testbed, player)
+    broadcast(testbed, ask_and_sign(services, player, nft))
+    for lamports in range(1, 5):
+        pay = TransferParams(from_pubkey=player.pubkey, to_pubkey=player.pubkey, lamports=lamports)
+        one = transfer(pay)
+        named = [*one.accounts, AccountMeta(nft.mint, False, False)]
+        spam = Instruction(one.program_id, bytes(one.data), named)
+        assert testbed.submit("player-1", "spam", [spam], [player.keypair]).receipt is not None
+    testbed.clock.sleep(31)
+    monkeypatch.setattr(ledger, "_HISTORY_PAGE", 2)
+    monkeypatch.setattr(ledger, "_HISTORY_PAGES_MAX", 2)
+    assert not services.buybacks.repair(nft.mint)
+    monkeypatch.setattr(ledger, "_HISTORY_PAGES_MAX", 3)
     services.worker.tick()
     books_are_closed(testbed, records=1)
 
@@ -231,7 +255,7 @@ def test_without_a_good_price_nothing_is_promised(testbed: Testbed) -> None:
         def payout_price(self) -> Decimal:
             raise PriceTooOld
 
-    services.buybacks._price = Old()
+    services.buybacks.price = Old()
     for ask in (
         lambda: services.buybacks.calculate(nft.mint),
         lambda: services.buybacks.request(nft.mint, player.pubkey),
@@ -367,15 +391,22 @@ def test_user_first_has_no_free_option(testbed: Testbed) -> None:
 @pytest.mark.unjudged  # a refund leaves the treasury without a sale
 def test_a_refund_is_paid_once_and_only_when_approved(testbed: Testbed) -> None:
     player, services = testbed.player(), services_of(testbed)
-    mint, owed, refunds = str(STRANGER.pubkey()), 200_000_000, services.refunds
-    for _ in range(2):
-        refunds.rows.owe("reveal", mint, None, owed, testbed.clock.now())
+    owed = 200_000_000
+    rows(
+        testbed,
+        "insert into obligations (kind, nft_mint, amount_lamports, state, created_at)"
+        f" values ('reveal', '{STRANGER.pubkey()}', {owed}, 'open', now())",
+    )
     before = player.balance_lamports()
     services.worker.tick()
     assert player.balance_lamports() == before
-    (obligation,) = refunds.rows.all()
-    assert not refunds.rows.decide(obligation.id, "approved", None)  # to whom?
-    assert refunds.rows.decide(obligation.id, "approved", str(player.pubkey))
+
+    def approve(wallet: str | None) -> bool:
+        return bool(services.refunds.db.rows(sql.DECIDE, id=1, state="approved", wallet=wallet))
+
+    assert not approve(None)  # to whom?
+    assert approve(str(player.pubkey))
+    assert not approve(str(player.pubkey))  # decided already
     balance = testbed.balance_lamports(testbed.deployment.treasury)
     testbed.operator.set_min_treasury(balance - owed + 1)
     services.worker.tick()
@@ -385,4 +416,4 @@ def test_a_refund_is_paid_once_and_only_when_approved(testbed: Testbed) -> None:
         list(pool.map(lambda _: services_of(testbed).refunds.pay_due(), range(4)))
     services.worker.tick()
     assert player.balance_lamports() == before + owed
-    assert refunds.rows.all()[0].state == "paid"
+    assert rows(testbed, "select state from obligations") == [("paid",)]

@@ -170,6 +170,53 @@ def test_buybacks_survive_death_at_every_point(
             sale.paid_once()
 
 
+@pytest.mark.testbed(player_lamports=20 * 10**9)
+def test_recovery_survives_death_at_every_point(
+    testbed: Testbed, zygote: subprocess.Popen[str]
+) -> None:
+    """Killed between the draw and its broadcast, and between payment and record; then whoever
+    recovers that is killed before each operation of its own, and the next one ends it."""
+    backends, player = Backends(testbed, zygote), testbed.player()
+    steps = backends.run("reveal", player.mint())["steps"]
+    before_sending = next(n for n, step in enumerate(steps, 1) if "SendRaw" in step)
+
+    def drawn() -> Nft:
+        nft = player.mint()
+        assert backends.run("reveal", nft, die_before=before_sending) == KILLED
+        return nft
+
+    def sold() -> _Sale:
+        sale = _Sale(backends, player)
+        sale.sign(sale.request()["result"])
+        assert sale.confirm(die_before=after_sending) == KILLED
+        return sale
+
+    again = backends.run("reveal", drawn())["steps"]
+    assert len(again) >= 4, again
+    for point in walk(backends, again):
+        nft = drawn()
+        assert backends.run("reveal", nft, die_before=point) == KILLED, again[point - 1]
+        assert "result" in backends.run("reveal", nft), again[point - 1]
+        revealed_once(backends, nft)
+    sale = _Sale(backends, player)
+    sale.sign(sale.request()["result"])
+    steps = sale.confirm()["steps"]
+    after_sending = next(n for n, step in enumerate(steps, 2) if "SendRaw" in step)
+    sale = sold()
+    testbed.clock.sleep(_BLOCKHASH_SECONDS)
+    again = backends.run("tick", sale.nft)["steps"]
+    sale.paid_once()
+    assert len(again) >= 5, again
+    for point in walk(backends, again):
+        sale = sold()
+        assert testbed.exists(sale.nft) is False
+        testbed.clock.sleep(_BLOCKHASH_SECONDS)
+        assert backends.run("tick", sale.nft, die_before=point) == KILLED, again[point - 1]
+        testbed.clock.sleep(_BLOCKHASH_SECONDS)  # the lease of the one that died
+        assert "result" in backends.run("tick", sale.nft), again[point - 1]
+        sale.paid_once()
+
+
 class _Sale:
     """One NFT, revealed, on its way back."""
 

@@ -19,8 +19,8 @@ from solana.rpc.api import Client
 from solders.keypair import Keypair
 
 from backend.adapters.clock import SystemClock
-from backend.api.limits import ClockStorage, Proxies, RateLimits
-from backend.domain.access_errors import RateLimited
+from backend.api.limits import Counters, Proxies, RateLimits
+from backend.domain.errors import RateLimited
 from backend.settings import Settings
 from harness.clock import VirtualClock
 from harness.faults.rpc_proxy import Kind, RpcProxy
@@ -101,18 +101,14 @@ def test_no_header_is_too_odd_for_proxies(forwarded: str) -> None:
 
 
 def test_counters_in_memory_are_bounded_and_end_with_the_clock() -> None:
-    async def play() -> None:
-        clock = VirtualClock(START)
-        storage = ClockStorage(clock, keys_max=10)
-        for number in range(50):
-            assert await storage.incr(f"key-{number}", 60) == 1
-        assert await storage.reset() == 10
-        assert [await storage.incr("one", 60) for _ in range(3)] == [1, 2, 3]
-        clock.sleep(60)
-        assert await storage.get("one") == 0
-        assert await storage.incr("one", 60) == 1
-
-    asyncio.run(play())
+    clock = VirtualClock(START)
+    counters = Counters(clock, keys_max=10)
+    for number in range(50):
+        assert counters.count(f"key-{number}", 60)[0] == 1
+    assert len(counters) == 10
+    assert [counters.count("one", 60)[0] for _ in range(3)] == [1, 2, 3]
+    clock.sleep(60)
+    assert counters.count("one", 60) == (1, clock.now().timestamp() + 60)
 
 
 def settings(**changes: object) -> Settings:

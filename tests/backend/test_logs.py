@@ -17,6 +17,7 @@ from solders.transaction import VersionedTransaction
 
 from backend.adapters.clock import SystemClock
 from backend.api.logs import RedactedStream, Redactor, capture_libraries, make_logger
+from tests.backend.test_gate import settings
 
 KEY = Keypair.from_seed(b"k" * 32)
 PAY = transfer(TransferParams(from_pubkey=KEY.pubkey(), to_pubkey=KEY.pubkey(), lamports=1))
@@ -85,6 +86,16 @@ def test_what_libraries_log_is_redacted_json_too() -> None:
     (line,) = out.getvalue().splitlines()
     assert json.loads(line)["source"] == "uvicorn.error"
     assert str(KEY.pubkey()) not in line
+
+
+def test_lines_for_people_are_redacted_too() -> None:
+    out = io.StringIO()
+    logger = make_logger(out, SystemClock(), settings(log_format="combined", log_level="warn"))
+    logger.info("not told")
+    logger.warning("told", status=200, wallet=KEY.pubkey())
+    line = out.getvalue()
+    assert line.startswith("at=")
+    assert line.endswith(" level=warning event=told status=200 wallet=<redacted>\n")
 
 
 def test_ordinary_words_stay() -> None:

@@ -32,15 +32,15 @@ from solders.system_program import (
 from backend.domain.boxes import read_boxes
 from backend.domain.errors import TransactionMismatch
 from backend.domain.fairness import FairRandomness, Proof, commitment, read_choices, repeat_roll
-from backend.domain.fate import Fate
 from backend.domain.message_rules import LIGHTHOUSE, Agreed, check_message
-from backend.domain.quote import headroom_lamports
 from backend.domain.rarity import GUIDE_ODDS
-from backend.domain.reveal_state import (
+from backend.domain.states import (
     TRIES_MAX,
+    Fate,
     Shown,
     State,
     Step,
+    headroom_lamports,
     next_step,
     wait_seconds,
 )

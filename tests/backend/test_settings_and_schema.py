@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from solders.keypair import Keypair
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import create_engine, inspect
 
 from backend.adapters.catalogue import catalogue, seed_catalogue
 from backend.adapters.database import downgrade, migrate
@@ -46,49 +46,6 @@ def test_migrations_up_and_down_leave_nothing(url: str) -> None:
     downgrade(url)
     assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
     engine.dispose()
-
-
-def test_the_second_schema_keeps_what_the_first_held(url: str) -> None:
-    """A finished and an unfinished reveal, a paid quote and two that nobody confirmed."""
-    migrate(url, "0001")
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text(_FIRST_SCHEMA_ROWS))
-    before = _dump(engine, "user_skins")
-    migrate(url, "0002")
-    with engine.connect() as connection:
-        states = connection.execute(text("select nft_mint, state from reveals order by id")).all()
-        assert [tuple(row) for row in states] == [("done", "revealed"), ("stuck", "submitted")]
-        assert connection.execute(text("select nft_mint_address from user_skins")).scalars().all()
-        quotes = connection.execute(text("select id, state from buyback_quotes order by id")).all()
-        assert [tuple(row) for row in quotes] == [(1, "paid"), (2, "dead"), (3, "open")]
-        assert connection.execute(text("select quote_id from buyback_records")).scalar() == 1
-    downgrade(url, "0001")
-    assert _dump(engine, "user_skins") == before
-    engine.dispose()
-
-
-def _dump(engine: Engine, table: str) -> list[dict[str, object]]:
-    with engine.connect() as connection:
-        rows = connection.execute(text(f"select * from {table} order by nft_mint_address"))
-        return [{k: v for k, v in row.items() if k != "id"} for row in rows.mappings()]
-
-
-_FIRST_SCHEMA_ROWS = """
-insert into skin_templates (weapon, skin_name, condition, rarity, base_price_usd, image_url)
-values ('AK', 'Redline', 'New', 'Rare', 10, 'x');
-insert into user_skins (nft_mint_address, skin_template_id, box_id, metadata_uri,
-  reveal_tx_signature, reveal_tx, reveal_last_valid_block_height, created_at, revealed_at,
-  is_burned_back)
-values ('done', 1, 'box', 'uri/1', 'sig1', 'bytes', 10, '2026-01-01', '2026-01-02', true),
-  ('stuck', 1, 'box', 'uri/1', 'sig2', 'bytes', 20, '2026-01-03', null, false);
-insert into buyback_quotes (nft_mint, user_wallet, amount_lamports, message_sha256,
-  last_valid_block_height, created_at, tx_signature)
-values ('done', 'w', 7, 'a', 10, '2026-01-01', 'paid'), ('other', 'w', 7, 'b', 10, '2026-01-01',
-  null), ('other', 'w', 7, 'c', 11, '2026-01-01', null);
-insert into buyback_records (nft_mint, user_wallet, amount_paid, tx_signature, created_at)
-values ('done', 'w', 0.000000007, 'paid', '2026-01-01');
-"""
 
 
 def test_the_catalogue_is_seeded_once(url: str) -> None:

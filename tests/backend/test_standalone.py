@@ -180,6 +180,8 @@ def test_sigterm_under_load_loses_and_doubles_nothing(
         assert any(sale.result() for sale in sales)
     backend.start("serve", "--workers", "2")
     assert all(sell(backend, player, nft) for nft in nfts)
+    counted = httpx.get(backend.root + "/metrics", verify=False).text
+    assert 'mystery_box_reveals_total{code="",outcome="revealed"} 8.0' in counted, "both workers'"
     assert backend.stop() in (0, -15)
     with engine.connect() as connection:
         paid, audited = (

@@ -77,8 +77,8 @@ def _unrecorded(_: Any) -> Iterator[None]:
     """The payment is answered and never entered, here and in processes of their own."""
     from backend.service.buyback import BuybackService, Paid
 
-    def forget(_: Any, quote: Any, __: str, signature: str) -> Paid:
-        return Paid(signature, quote.amount_lamports)
+    def forget(_: Any, quote: Any) -> Paid:
+        return Paid(quote.tx_signature, quote.amount_lamports)
 
     with (
         mock.patch.object(BuybackService, "_record", forget),
@@ -91,9 +91,9 @@ def _unrecorded(_: Any) -> Iterator[None]:
 @contextmanager
 def _drawn_anew(_: Any) -> Iterator[None]:
     """What was drawn before is not looked for, here and in processes of their own."""
-    from backend.adapters.reveal_rows import RevealRows
+    from backend.service.reveal import RevealService
 
-    with mock.patch.object(RevealRows, "find", nothing), in_child_processes("drawn anew"):
+    with mock.patch.object(RevealService, "find", nothing), in_child_processes("drawn anew"):
         yield
 
 
@@ -194,7 +194,7 @@ def _unchecked(original: Any, self: Any, mint: Any, *_: Any) -> Any:
     from backend.service.reveal import _parsed
     from programs.token_metadata import client as token_metadata
 
-    return _parsed(self._ledger.accounts([token_metadata.metadata_address(mint)])[0])
+    return _parsed(self.ledger.accounts([token_metadata.metadata_address(mint)])[0])
 
 
 def _opened_all_the_same(original: Any, self: Any, mint: Any, *rest: Any, **named: Any) -> Any:
@@ -215,24 +215,24 @@ def _cut_to_fit(
 
 
 def _out_of_nothing(original: Any, self: Any) -> Any:
-    from backend.adapters.reveal_rows import Template
+    from types import SimpleNamespace
+
     from backend.domain.rarity import GUIDE_ODDS
 
-    return original(self) or [
-        Template(1, "AK-47 | Redline", tier, 1, False) for tier, _ in GUIDE_ODDS.tiers
-    ]
+    skin = SimpleNamespace(id=1, title="AK-47 | Redline", weight=1, limited=False)
+    return original(self) or {tier: [skin] for tier, _ in GUIDE_ODDS.tiers}
 
 
 def _priced_by_guess(original: Any, self: Any, mint: Any) -> Any:
     from decimal import Decimal
+    from types import SimpleNamespace
 
-    from backend.adapters.buyback_rows import Sellable
     from backend.domain.errors import NftNotFound
 
     try:
         return original(self, mint)
     except NftNotFound:
-        return Sellable(False, Decimal(1), 0, None)
+        return SimpleNamespace(price_usd=Decimal(1), paid_before=0, live_quote_id=None)
 
 
 def _called_paid(original: Any, self: Any, mint: Any, wallet: Any, transaction: Any) -> Any:
@@ -244,7 +244,7 @@ def _called_paid(original: Any, self: Any, mint: Any, wallet: Any, transaction: 
         return original(self, mint, wallet, transaction)
     except (MissingSignature, QuoteExpired, TransactionMismatch):
         with contextlib.suppress(Exception):
-            self._ledger.send(bytes(transaction), 0)
+            self.ledger.send(bytes(transaction), 0)
         return Paid(str(transaction.signatures[0]), 1)
 
 
@@ -313,7 +313,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a body that is too large is a server error",
-        put("backend.domain.access_errors:BodyTooLarge.status", 500),
+        put("backend.domain.errors:BodyTooLarge.status", 500),
         ("test_nonsense_pays_nothing[confirm-change5]",),
     ),
     Mutation(
@@ -332,7 +332,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what is out of stock is given out",
-        wrap("backend.adapters.reveal_rows:RevealRows.templates", _out_of_nothing),
+        wrap("backend.service.reveal:RevealService._by_tier", _out_of_nothing),
         ("test_no_skin_is_left",),
     ),
     Mutation(

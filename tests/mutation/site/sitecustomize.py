@@ -7,11 +7,9 @@ _NAME = os.environ.get("TESTBED_MUTATION")
 if _NAME == "unrecorded":
     from backend.service.buyback import BuybackService, Paid
 
-    BuybackService._record = lambda self, quote, wallet, signature: Paid(
-        signature, quote.amount_lamports
-    )
+    BuybackService._record = lambda self, quote: Paid(quote.tx_signature, quote.amount_lamports)
     BuybackService.repair = lambda self, mint: False
 elif _NAME == "drawn anew":
-    from backend.adapters.reveal_rows import RevealRows
+    from backend.service.reveal import RevealService
 
-    RevealRows.find = lambda self, mint: None
+    RevealService.find = lambda self, mint: None
