@@ -105,7 +105,7 @@ class Intake:
         rows = joined.pop("row", None)
         mints = None
         if self._mints:
-            mints = pa.chunked_array(self._mints, pa.string()).to_numpy()
+            mints = np.array([one for part in self._mints for one in part.to_pylist()], object)
         if "mint_hash" in joined:
             keep = self._check_duplicates(joined, rows)
             if keep is not None:

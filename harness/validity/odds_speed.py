@@ -23,7 +23,8 @@ _ROWS = 10_000_000
 _ROWS_A_GROUP = 500_000
 _WALLETS = 100_000
 _SECONDS_MAX, _MB_MAX, _MICROSECONDS_MAX = 2.0, 500, 5.0
-_CHECK = "import sys; from harness.validity.odds_speed import measure; measure(sys.argv[1])"
+#: A program that reads and audits the file it is given, in a process of its own.
+MEASURE = "import sys; from harness.validity.odds_speed import measure; measure(sys.argv[1])"
 
 
 def speed(seed: int, scale: float, told: Callable[[str], None]) -> Part:
@@ -34,7 +35,7 @@ def speed(seed: int, scale: float, told: Callable[[str], None]) -> Part:
         told(f"writing {rows:,} draws")
         write_draws(path, rows, seed)
         told("reading and auditing them")
-        command = [sys.executable, "-c", _CHECK, str(path)]
+        command = [sys.executable, "-c", MEASURE, str(path)]
         subprocess.run(command, check=True, capture_output=True)  # compiles what is cached
         done = subprocess.run(command, check=True, capture_output=True, text=True)
     found = json.loads(done.stdout)
@@ -144,6 +145,7 @@ def measure(path: str) -> None:
         "before_mb": before,
         "columns_mb": sum(one.nbytes for one in columns) / 1e6,
         "peak_mb": _peak_mb(),
+        "loaded": [one for one in ("matplotlib", "pandas", "scipy.stats") if one in sys.modules],
     }
     sys.stdout.write(json.dumps(found))
 

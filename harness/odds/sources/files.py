@@ -15,7 +15,7 @@ from harness.odds.draws import Draws
 from harness.odds.intake import draws_of
 from harness.odds.table import RarityTable
 
-_ROWS_A_BATCH = 100_000
+_ROWS_A_BATCH = 50_000
 _BYTES_A_READ = 1 << 20
 _CODED = ("wallet", "box", "tier", "skin")
 
@@ -61,10 +61,11 @@ def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
         buffer_size=_BYTES_A_READ,
     ) as file:
         for group in range(file.num_row_groups):  # one at a time: all at once would be buffered
-            yield from file.iter_batches(
+            for batch in file.iter_batches(
                 batch_size=_ROWS_A_BATCH, row_groups=[group], use_threads=False
-            )
-            pa.default_memory_pool().release_unused()
+            ):
+                yield batch
+                pa.default_memory_pool().release_unused()  # what lies free between used pieces
 
 
 def _journal(path: Path) -> Iterator[pa.RecordBatch]:
