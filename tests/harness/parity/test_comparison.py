@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
 from harness.errors import UsageError
+from harness.ledger.embedded.dispatch import METHODS
 from harness.parity.compare import compare_runs
 from harness.parity.difference import Difference, read_known, sort_out
+from harness.parity.probes import probes
 from harness.parity.rpc import compare_answers
 from harness.parity.shape import shape_of
 from harness.parity.units import calls_in, within_price
@@ -110,3 +114,10 @@ def test_a_list_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     path.write_text('[[known]]\nwhat = "("\nwhy = "x"\n')
     with pytest.raises(UsageError, match=r"known\.toml"):
         read_known(path)
+
+
+def test_every_method_of_a_node_is_asked() -> None:
+    """Those of Surfpool's dialect are not: a validator has none of them."""
+    ours = {name for name in METHODS if not name.startswith("surfnet_")}
+    asked = set(re.findall(r'Probe\(\s*"(\w+)"', inspect.getsource(probes)))
+    assert sorted(ours - asked) == []
