@@ -49,6 +49,7 @@ def _scenarios(folder: Path, kind: str) -> dict[str, Path]:
 
 def _compare_journals(name: str, left: Path, right: Path, found: Comparison) -> None:
     pairs = zip_longest(list(read_journal(left)), list(read_journal(right)))
+    calls_max = 0  # the judges' largest figure is that of a transaction that came before
     for number, (ours, theirs) in enumerate(pairs, start=1):
         if ours is None or theirs is None or ours["kind"] != theirs["kind"]:
             found.differences.append(
@@ -56,14 +57,17 @@ def _compare_journals(name: str, left: Path, right: Path, found: Comparison) -> 
             )
             return  # from here on lines do not belong together
         found.counted[f"journal lines: {ours['kind']}"] += 1
-        at = _Place(f"{name} line {number}", calls_in(ours.get("logs") or ()))
+        calls = calls_in(ours.get("logs") or ())
+        calls_max = max(calls_max, calls)
+        at = _Place(f"{name} line {number}", calls_max if ours["kind"] == "check" else calls)
         for key in sorted((ours.keys() | theirs.keys()) - set(_WHEN)):
             _compare(at, f"{_title(ours)}: {key}", ours.get(key), theirs.get(key), found)
 
 
 @dataclass(frozen=True)
 class _Place:
-    """A journal's line, and how many calls from program to program its transaction made."""
+    """A journal's line, and how many calls from program to program its transaction made; for a
+    judge's line the most that any transaction before it made."""
 
     where: str
     calls: int
@@ -84,7 +88,7 @@ def _compare(at: _Place, what: str, ours: Any, theirs: Any, found: Comparison) -
         if what.endswith(": logs"):
             found.counted["program log lines"] += 1
         if ours != theirs:
-            units = what.endswith(("compute_units", ": logs"))
+            units = what.endswith(("compute_units", "compute_units_max", ": logs"))
             mark = MARK if units and within_price(ours, theirs, at.calls) else ""
             found.differences.append(Difference(at.where, what + mark, str(ours), str(theirs)))
 

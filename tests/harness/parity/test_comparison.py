@@ -77,6 +77,21 @@ def test_units_within_the_price_of_calls_are_known(tmp_path: Path) -> None:
     assert unexplained == []
 
 
+@pytest.mark.parametrize(("less", "known"), [(54, True), (55, False)])
+def test_a_judges_largest_figure_is_known_within_the_price(
+    tmp_path: Path, less: int, known: bool
+) -> None:
+    """The price of as many calls as a transaction before it made."""
+    folders = [_run(tmp_path / side, _LINE) for side in ("left", "right")]
+    for folder, units in zip(folders, (1000, 1000 - less), strict=True):
+        line = {"seq": 1, "at": "now", "scenario": "s", "kind": "check",
+                "judge": "within the limits", "counted": {"compute_units_max": units}}  # fmt: skip
+        with (folder / "scenarios/one.jsonl").open("a") as journal:
+            journal.write(json.dumps(line) + "\n")
+    explained, unexplained = sort_out(compare_runs(*folders).differences, read_known())
+    assert (len(explained), len(unexplained)) == (known, not known)
+
+
 def test_a_missing_scenario_is_a_difference(tmp_path: Path) -> None:
     left, right = _run(tmp_path / "left", _LINE), tmp_path / "right"
     right.mkdir()
