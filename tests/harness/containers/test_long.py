@@ -11,12 +11,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.containers import require_engine
 from harness.containers.reaper import RUN_LABEL
+from harness.ledger import validator
 
 pytestmark = [
     pytest.mark.usefixtures("docker"),
@@ -27,8 +31,8 @@ pytestmark = [
 ]
 
 _RUN_SECONDS_MAX = 1800
-_UP_SECONDS_MAX = 180
-_GONE_SECONDS_MAX = 60
+_UP_SECONDS_MAX = 300
+_GONE_SECONDS_MAX = 120
 _CONTAINERS = ("--ledger", "validator", "--database", "container", "--redis", "container")
 
 
@@ -42,13 +46,23 @@ def _start(runs: Path, *arguments: str, **environment: str) -> subprocess.Popen[
     )
 
 
-def _labels() -> set[str]:
-    """The runs that have containers now."""
-    found = require_engine().containers.list(all=True, filters={"label": RUN_LABEL})
-    return {container.labels[RUN_LABEL] for container in found}
+def _label(run: subprocess.Popen[str]) -> str | None:
+    """The label of a run's containers, which stands on its reaper's command line."""
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(run.pid).children(recursive=True):
+            words = child.cmdline()
+            if "harness.containers.reaper" in words:
+                return words[-1]
+    return None
 
 
-def _await(condition, seconds: float) -> bool:
+def _containers(label: str) -> list[str]:
+    filters = {"label": f"{RUN_LABEL}={label}"}
+    found = require_engine().containers.list(all=True, filters=filters)
+    return [str(one.attrs["Config"]["Image"]) for one in found]
+
+
+def _await(condition: Callable[[], object], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
@@ -70,12 +84,16 @@ def test_real_waits(tmp_path: Path) -> None:
 
 
 def test_two_runs_side_by_side(tmp_path: Path) -> None:
-    before = _labels()
     runs = [_start(tmp_path / name, "flow", "-k", "one_life") for name in ("one", "other")]
     for run in runs:
+        assert _await(lambda run=run: _label(run), _UP_SECONDS_MAX)
+    labels = [_label(run) for run in runs]
+    assert len(set(labels)) == 2
+    for run, label in zip(runs, labels, strict=True):
         told, _ = run.communicate(timeout=_RUN_SECONDS_MAX)
         assert run.returncode == 0, told
-    assert _await(lambda: _labels() <= before, _GONE_SECONDS_MAX)
+        assert label is not None
+        assert _await(lambda label=label: not _containers(label), _GONE_SECONDS_MAX)
 
 
 @pytest.mark.parametrize(
@@ -84,24 +102,15 @@ def test_two_runs_side_by_side(tmp_path: Path) -> None:
 def test_an_end_amid_a_scenario_leaves_nothing(
     ending: str, code: int | None, tmp_path: Path
 ) -> None:
-    before = _labels()
     run = _start(tmp_path, "flow", "-k", "one_life")
-    validators = list[object]()
-
-    def up() -> bool:
-        found = require_engine().containers.list(filters={"label": RUN_LABEL})
-        validators[:] = [
-            one
-            for one in found
-            if one.labels[RUN_LABEL] not in before and "solana-test-validator" in str(one.attrs)
-        ]
-        return bool(validators)
-
     try:
-        assert _await(up, _UP_SECONDS_MAX)
+        assert _await(lambda: _label(run), _UP_SECONDS_MAX)
+        label = _label(run)
+        assert label is not None
+        assert _await(lambda: validator.IMAGE in _containers(label), _UP_SECONDS_MAX)
         run.send_signal(signal.Signals[ending])
-        run.communicate(timeout=_GONE_SECONDS_MAX * 2)
+        run.communicate(timeout=_GONE_SECONDS_MAX)
         assert run.returncode == code if code is not None else run.returncode != 0
-        assert _await(lambda: _labels() <= before, _GONE_SECONDS_MAX)
+        assert _await(lambda: not _containers(label), _GONE_SECONDS_MAX)
     finally:
         run.kill()
