@@ -332,8 +332,11 @@ class Testbed:
         )
 
     def judge(self) -> list[Judgement]:
-        """Let every judge look at ledger and database; their verdicts go to the journal."""
+        """Let every judge look at ledger and database; their verdicts go to the journal, the
+        rows before them."""
         evidence = self.evidence()
+        for row in evidence.rows():
+            self.journal.write("row", **row)
         # Nobody shows a guest the log: a judge of it would pass over nothing.
         judges = [one for one in JUDGES if not (self.foreign and one is judge_secrecy)]
         judgements = [judge(evidence) for judge in judges]

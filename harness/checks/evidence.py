@@ -111,6 +111,21 @@ class Evidence:
             if (end is None or end >= earliest) and (terms.since <= paid_at or len(ends) == 1)
         ]
 
+    def rows(self) -> list[dict[str, object]]:
+        """What the backend's books say of each NFT, for the journal: names for addresses, money in
+        lamports, US dollars as text."""
+        paid = {row.mint: row for row in self.buyback_records}
+        told: list[dict[str, object]] = []
+        for skin in self.user_skins:
+            record = paid.get(skin.mint)
+            told.append({
+                "nft": self.name(skin.mint), "skin": skin.skin_name, "tier": skin.tier,
+                "price_usd": str(skin.price_usd), "is_burned_back": skin.is_burned_back,
+                "paid_lamports": record and record.paid_lamports,
+                "paid_to": record and self.name(record.wallet),
+            })  # fmt: skip
+        return sorted(told, key=lambda row: str(row["nft"]))
+
     def account_data(self, addresses: list[Pubkey]) -> dict[Pubkey, bytes | None]:
         """The bytes of many accounts; None for one that does not exist or was closed."""
         found: dict[Pubkey, bytes | None] = {}

@@ -255,6 +255,27 @@ def _only_the_rarest(_: Any, self: Any, randomness: Any) -> str:
 
 MUTATIONS = (
     Mutation(
+        "nobody waits for the metadata",
+        wrap("harness.players.player:Player.reveal",
+             lambda original, self, nft, **_: original(self, nft, wait=False)),
+        ("test_a_reveal_waits_for_the_metadata_to_spread",),
+    ),
+    Mutation(
+        "blockhashes never die",
+        put("harness.ledger.embedded.chain:Chain.is_blockhash_valid", lambda *_: True),
+        ("test_a_blockhash_expires_after_its_slots",),
+    ),
+    Mutation(
+        "the ledger forgets what it has run",
+        put("harness.ledger.embedded.history:History.__contains__", lambda *_: False),
+        ("test_lost_bytes_are_sent_again_and_land_once",),
+    ),
+    Mutation(
+        "the payment is never sent",
+        in_scenario("_send", lambda _, transaction: transaction.signatures[0]),
+        ("test_a_transaction_climbs_through_the_commitment_levels",),
+    ),
+    Mutation(
         "the treasury signs whatever the user signed",
         put("backend.service.buyback:check_message", nothing),
         ("test_a_nonce_account_keeps_a_sale_alive[user first]",),
@@ -367,7 +388,8 @@ MUTATIONS = (
         "what is refused is sent as it is, and called paid",
         wrap("backend.service.buyback:BuybackService.confirm", _called_paid),
         (
-            "test_a_quote_dies", "test_a_hardware_wallet_that_is_too_slow",
+            "test_a_quote_dies", "test_a_quote_dies_with_its_blockhash",
+            "test_a_hardware_wallet_that_is_too_slow",
             "test_a_nonce_account_keeps_a_sale_alive",
             "test_a_tampered_transaction", "test_an_extra_instruction_is_smuggled_in",
             "test_a_durable_nonce_instead_of_a_blockhash", "test_another_signer",
