@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
+from harness.cli.treasury_options import (
+    Dask,
+    Paths,
+    Runs,
+    ScenarioFile,
+    Seed,
+    Workers,
+    changed,
+    choices_of,
+    figure,
+    keep,
+    plain,
+    print_rows,
+    progress_bar,
+    scenario_of,
+    share_and_interval,
+    study_of,
+)
 from harness.errors import EXIT_INTERRUPTED, EXIT_THRESHOLD, UsageError
-
-if TYPE_CHECKING:
-    from harness.treasury.scenario import Scenario
 
 app = typer.Typer(
     help=(
@@ -31,14 +41,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-ScenarioFile = Annotated[
-    Path | None, typer.Argument(help="A treasury.toml. Default: the guide's numbers.")
-]
-Paths = Annotated[int, typer.Option(help="Paths to play.")]
-Seed = Annotated[int, typer.Option(min=0, help="Repeats the same draws.")]
-Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes of this machine.")]
-Runs = Annotated[Path, typer.Option(help="Folder for the results of runs.")]
-
 
 @app.command()
 def simulate(
@@ -46,9 +48,7 @@ def simulate(
     paths: Paths = 10_000,
     seed: Seed = 0,
     workers: Workers = 1,
-    dask: Annotated[
-        str | None, typer.Option(help="A Dask scheduler, such as tcp://127.0.0.1:8786.")
-    ] = None,
+    dask: Dask = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Written while it runs; the same command goes on from it.")
     ] = None,
@@ -65,8 +65,8 @@ def simulate(
     from harness.treasury.model import LAMPORTS_PER_SOL
     from harness.treasury.simulate import simulate as play
 
-    question = _read(scenario)
-    with _progress("paths") as progress:
+    question = scenario_of(scenario)
+    with progress_bar("paths") as progress:
         result = play(
             question, paths=paths, seed=seed, workers=workers, dask=dask, antithetic=antithetic,
             checkpoint=checkpoint, progress=progress,
@@ -76,7 +76,7 @@ def simulate(
     sol = LAMPORTS_PER_SOL
     rows = [
         ("paths played", f"{result.paths:,}"),
-        ("probability of a refused sale", _share(ruin)),
+        ("probability of a refused sale", share_and_interval(ruin)),
         ("median day of the first, if any", "-" if half is None else f"{half:g}"),
         ("balance at the end, 5 % / 50 % / 95 %, SOL", " / ".join(
             f"{float(result.balance(q)[-1]) / sol:,.0f}" for q in (0.05, 0.5, 0.95))),
@@ -86,9 +86,62 @@ def simulate(
         ("expected shortfall 99 %, SOL", f"{result.expected_shortfall(0.99) / sol:,.1f}"),
         ("paid to players a box, USD", f"{result.paid_usd_box():.2f}"),
     ]  # fmt: skip
-    _print(rows)
-    _keep(runs, result.as_json())
+    print_rows(rows)
+    keep(runs, result.as_json())
     if result.interrupted:
+        raise typer.Exit(EXIT_INTERRUPTED)
+
+
+@app.command()
+def rare(
+    scenario: ScenarioFile = None,
+    method: Annotated[
+        str, typer.Option(help="splitting (any scenario), importance (base model) or auto.")
+    ] = "auto",
+    relative_error: Annotated[
+        float, typer.Option(help="Standard error over probability at which it stops.")
+    ] = 0.1,
+    seed: Seed = 0,
+    workers: Workers = 1,
+    dask: Dask = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Ruin that plain simulation would hardly see, such as 1 in 10,000.
+
+    For example:
+
+        harness treasury rare
+        harness treasury rare treasury.toml --method splitting --relative-error 0.05 --workers 2
+    """
+    from harness.treasury.rare import rare_ruin
+    from harness.treasury.splitting import split_ruin
+
+    if method not in ("auto", "importance", "splitting"):
+        raise UsageError(f"--method {method!r}: must be auto, importance or splitting")
+    question = scenario_of(scenario)
+    if method == "auto":
+        method = "importance" if question.is_base else "splitting"
+    with progress_bar("races") as progress:
+        found = (
+            rare_ruin(
+                question, seed=seed, relative_error=relative_error, workers=workers, dask=dask
+            )
+            if method == "importance"
+            else split_ruin(
+                question, seed=seed, relative_error=relative_error, workers=workers, dask=dask,
+                progress=progress,
+            )
+        )  # fmt: skip
+    ruin = found.ruin
+    rows = [
+        ("method", method),
+        ("probability of a refused sale", f"{ruin.value:.3g} ({ruin.low:.3g} to {ruin.high:.3g})"),
+        ("paths played", f"{found.played:,}"),
+        ("paths that plain simulation would need", f"{found.plain_paths:,.0f}"),
+    ]
+    print_rows(rows)
+    keep(runs, {"method": method, "seed": seed, "rare": plain(found)})
+    if found.interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)
 
 
@@ -106,8 +159,8 @@ def stress(
     """
     from harness.treasury.stress import stress_table
 
-    question = _read(scenario)
-    with _progress("nightmares") as progress:
+    question = scenario_of(scenario)
+    with progress_bar("nightmares") as progress:
         rows = stress_table(question, paths=paths, seed=seed, workers=workers, progress=progress)
     table = Table("nightmare", "ruin", "day", "lowest SOL", "mean loss SOL", "to arbitrage SOL")
     for row in rows:
@@ -117,18 +170,18 @@ def stress(
             f"{row.lowest_sol:,.0f}", f"{row.loss_sol_mean:,.0f}", f"{row.arbitrage_paid_sol:,.1f}",
         )  # fmt: skip
     Console(highlight=False).print(table)
-    _keep(runs, {"stress": [_plain(row) for row in rows], "seed": seed, "paths": paths})
+    keep(runs, {"stress": [plain(row) for row in rows], "seed": seed, "paths": paths})
 
 
 @app.command()
 def reserve(
     scenario: ScenarioFile = None,
     survive: Annotated[
-        float, typer.Option(help="Probability with which the minimum must hold.")
-    ] = 0.995,
+        float | None, typer.Option(help="Probability that the minimum holds. Default: 0.995.")
+    ] = None,
     ruin_max: Annotated[
-        float, typer.Option(help="For the best rate: ruin that is accepted.")
-    ] = 0.005,
+        float | None, typer.Option(help="Ruin accepted for the best rates. Default: 0.005.")
+    ] = None,
     paths: Paths = 10_000,
     seed: Seed = 0,
     workers: Workers = 1,
@@ -149,13 +202,15 @@ def reserve(
         required_reserve,
     )
 
-    question = _read(scenario)
-    found = required_reserve(question, survive, paths=paths, seed=seed, workers=workers)
+    study = study_of(scenario)
+    question = study.scenario
+    goal = changed(study.reserve, survive=survive, ruin_max=ruin_max)
+    found = required_reserve(question, goal.survive, paths=paths, seed=seed, workers=workers)
     even = break_even(question)
     need = found.lamports
     few = max(1_000, paths // 5)
     rows = [
-        (f"opening balance that lasts with {survive:.2%}, SOL",
+        (f"opening balance that lasts with {goal.survive:.2%}, SOL",
          f"{need.value / LAMPORTS_PER_SOL:,.0f} ({need.low / LAMPORTS_PER_SOL:,.0f} to "
          f"{need.high / LAMPORTS_PER_SOL:,.0f})"),
         ("break-even rate, with those who keep theirs", f"{even.rate:.3f}"),
@@ -164,21 +219,21 @@ def reserve(
          f"{even.sol_usd_all_sell:.2f}"),
         ("SOL price below which minting to sell pays, USD", f"{even.sol_usd_arbitrage:.2f}"),
     ]  # fmt: skip
-    told: dict[str, Any] = {"reserve": _plain(found), "break_even": _plain(even)}
+    told: dict[str, Any] = {"reserve": plain(found), "break_even": plain(even)}
     for name, search in (("fixed", best_static_rate), ("falling", best_dynamic_rate)):
         try:
-            best = search(question, ruin_max, paths=few, seed=seed, workers=workers)
+            best = search(question, goal.ruin_max, paths=few, seed=seed, workers=workers)
         except UsageError as error:
             rows.append((f"best {name} rate", str(error)))
             continue
         low = "" if best.rate_low is None else f" down to {best.rate_low}"
         rows.append((
-            f"best {name} rate with ruin within {ruin_max:g}",
+            f"best {name} rate with ruin within {goal.ruin_max:g}",
             f"{best.rate}{low}: {best.paid_usd_box:.2f} USD a box, ruin {best.ruin.value:.4f}",
         ))  # fmt: skip
-        told[f"best_{name}_rate"] = _plain(best)
-    _print(rows)
-    _keep(runs, told)
+        told[f"best_{name}_rate"] = plain(best)
+    print_rows(rows)
+    keep(runs, told)
 
 
 @app.command()
@@ -202,9 +257,9 @@ def frontier(
     """
     from harness.treasury.frontier import frontier as search
 
-    question = _read(scenario)
-    choices = _choices(vary or ["rules.rate=0.5,0.6,0.7,0.75,0.8,0.85,0.9,0.95,1"])
-    with _progress("rules") as progress:
+    question = scenario_of(scenario)
+    choices = choices_of(vary or ["rules.rate=0.5,0.6,0.7,0.75,0.8,0.85,0.9,0.95,1"])
+    with progress_bar("rules") as progress:
         rows = search(question, choices, paths=paths, seed=seed, workers=workers, progress=progress)
     table = Table(*choices, "paid a box USD", "ruin", "shortfall 95 % SOL", "efficient")
     for row in rows:
@@ -214,7 +269,7 @@ def frontier(
             "yes" if row.efficient else "",
         )  # fmt: skip
     Console(highlight=False).print(table)
-    _keep(runs, {"frontier": [_plain(row) for row in rows]})
+    keep(runs, {"frontier": [plain(row) for row in rows]})
 
 
 @app.command()
@@ -242,13 +297,13 @@ def sensitivity(
     bounds = None
     if vary:
         bounds = {}
-        for name, values in _choices(vary).items():
+        for name, values in choices_of(vary).items():
             if len(values) != 2:
                 raise UsageError(f"--vary {name}: needs low,high; has {len(values)} values")
             bounds[name] = (values[0], values[1])
-    with _progress("scenarios") as progress:
+    with progress_bar("scenarios") as progress:
         rows = analyse(
-            _read(scenario), bounds, output=output, sets=sets, paths=paths, seed=seed,
+            scenario_of(scenario), bounds, output=output, sets=sets, paths=paths, seed=seed,
             workers=workers, progress=progress,
         )  # fmt: skip
     table = Table("number", "Sobol first", "Sobol total", "PAWN median")
@@ -258,7 +313,7 @@ def sensitivity(
             f"{row.total:.2f} ± {row.total_half:.2f}", f"{row.pawn:.2f}",
         )  # fmt: skip
     Console(highlight=False).print(table)
-    _keep(runs, {"sensitivity": [_plain(row) for row in rows], "output": output})
+    keep(runs, {"sensitivity": [plain(row) for row in rows], "output": output})
 
 
 @app.command()
@@ -281,14 +336,17 @@ def fit(
     table = Table("law", "log-likelihood", "BIC", "KS p", "Ljung-Box p", "1 % loss: law", "history")
     for one in fits:
         table.add_row(
-            one.name, _number(one.log_likelihood, ".1f"), _number(one.bic, ".1f"),
-            _number(one.ks_p, ".3f"), _number(one.ljung_box_p, ".3f"), f"{one.loss_99_law:.1%}",
+            one.name, figure(one.log_likelihood, ".1f"), figure(one.bic, ".1f"),
+            figure(one.ks_p, ".3f"), figure(one.ljung_box_p, ".3f"), f"{one.loss_99_law:.1%}",
             f"{one.loss_99_history:.1%}",
         )  # fmt: skip
     Console(highlight=False).print(table)
-    _keep(runs, {
+    for one in fits:
+        if one.limits:
+            Console(highlight=False).print(f"{one.name}: {one.limits}", soft_wrap=True)
+    keep(runs, {
         "history": history.name, "prices": len(prices.prices), "step_days": prices.step_days,
-        "fits": [{**_plain(one), "process": {
+        "fits": [{**plain(one), "process": {
             key: value for key, value in describe(one.process).items() if key != "returns"
         }} for one in fits],
     })  # fmt: skip
@@ -309,7 +367,7 @@ def gate(
     from harness.treasury.gate import judge, read_policy
 
     question, scenario = read_policy(policy)
-    with _progress("paths") as progress:
+    with progress_bar("paths") as progress:
         findings, result = judge(question, scenario, workers=workers, progress=progress)
     table = Table("limit", "allowed", "found", "compared", "")
     for one in findings:
@@ -318,7 +376,7 @@ def gate(
             "passed" if one.passed else "CROSSED",
         )  # fmt: skip
     Console(highlight=False).print(table)
-    _keep(runs, {"findings": [_plain(one) for one in findings], "result": result.as_json()})
+    keep(runs, {"findings": [plain(one) for one in findings], "result": result.as_json()})
     if not all(one.passed for one in findings):
         raise typer.Exit(EXIT_THRESHOLD)
 
@@ -334,58 +392,3 @@ def schema() -> None:
     from harness.treasury.scenario_file import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))
-
-
-def _read(path: Path | None) -> Scenario:
-    from harness.treasury.scenario import Scenario
-    from harness.treasury.scenario_file import read_scenario
-
-    return Scenario() if path is None else read_scenario(path)
-
-
-def _choices(written: list[str]) -> dict[str, list[float]]:
-    choices: dict[str, list[float]] = {}
-    for one in written:
-        name, _, values = one.partition("=")
-        try:
-            choices[name] = [float(value) for value in values.split(",")]
-        except ValueError:
-            raise UsageError(f"--vary {one!r}: must be name=number,number,...") from None
-    return choices
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Any]:
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, wanted: bar.update(task, completed=done, total=wanted)
-
-
-def _print(rows: list[tuple[str, str]]) -> None:
-    console = Console(highlight=False)
-    for name, value in rows:
-        console.print(f"{name:58} {value}", soft_wrap=True)
-
-
-def _keep(runs: Path, content: dict[str, Any]) -> None:
-    from harness.run.folder import new_run_folder, write_json
-
-    folder = new_run_folder(runs, datetime.now(UTC))
-    write_json(folder / "treasury.json", content)
-    Console(highlight=False).print(f"results: {folder / 'treasury.json'}", soft_wrap=True)
-
-
-def _plain(row: Any) -> Any:
-    from harness.treasury.scenario import describe
-
-    told = describe(row)
-    return {key: value for key, value in told.items() if key != "kind"}
-
-
-def _number(value: float, form: str) -> str:
-    return "-" if math.isnan(value) else format(value, form)
-
-
-def _share(estimate: Any) -> str:
-    return f"{estimate.value:.4f} ({estimate.low:.4f} to {estimate.high:.4f})"

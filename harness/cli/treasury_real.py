@@ -10,7 +10,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from harness.cli.treasury import Runs, ScenarioFile, Seed, _keep, _plain, _print, _progress, _read
+from harness.cli.treasury_options import (
+    Runs,
+    ScenarioFile,
+    Seed,
+    changed,
+    keep,
+    plain,
+    print_rows,
+    progress_bar,
+    scenario_of,
+    study_of,
+)
 from harness.errors import EXIT_FAILED, EXIT_THRESHOLD, UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +52,7 @@ def replay(
     from harness.treasury.replay import replay as play
     from harness.treasury.tape import record
 
-    question = _read(scenario).change("days", days)
+    question = scenario_of(scenario).change("days", days)
     if question.rules.on_shortfall is Shortfall.STOP:
         question = question.change("rules.on_shortfall", Shortfall.REFUSE)
     tapes = record(question, seed, paths)
@@ -50,7 +61,7 @@ def replay(
     table = Table("path", "steps", "minted", "paid", "refused", "treasury, lamports", "")
     agree, told = True, []
     for tape in tapes:
-        with _progress(f"path {tape.path}") as progress:
+        with progress_bar(f"path {tape.path}") as progress:
             found = play(tape, folder, progress)
         agree &= found.agrees
         different = found.first_difference
@@ -65,7 +76,7 @@ def replay(
             f"{found.steps[-1].ledger_lamports:,}", verdict,
         )  # fmt: skip
         told.append({"path": tape.path, "agrees": found.agrees, "findings": list(found.findings),
-                     "steps": [_plain(one) for one in found.steps]})  # fmt: skip
+                     "steps": [plain(one) for one in found.steps]})  # fmt: skip
     Console(highlight=False).print(table)
     write_json(folder / "replay.json", {"seed": seed, "paths": told})
     Console(highlight=False).print(f"results: {folder / 'replay.json'}", soft_wrap=True)
@@ -77,9 +88,12 @@ def calibrate(
     records: Annotated[
         str, typer.Argument(help="A journal.jsonl, a CSV file, or a URL of the backend's Postgres.")
     ],
+    scenario: Annotated[
+        Path | None, typer.Option(help="A treasury.toml; its [calibration] is used.")
+    ] = None,
     split: Annotated[
-        float, typer.Option(help="Share of the time that is fitted in the back-test.")
-    ] = 0.7,
+        float | None, typer.Option(help="Share of the time that the back-test fits. Default: 0.7.")
+    ] = None,
     runs: Runs = Path("runs"),
 ) -> None:
     """Fit demand and holding to what happened, and test a forecast against the rest of it.
@@ -95,18 +109,19 @@ def calibrate(
     from harness.treasury.calibrate import calibrate as fit
 
     found = _records(records)
-    fitted, test = fit(found), back_test(found, split=split)
+    fitting = changed(study_of(scenario).calibration, split=split)
+    fitted, test = fit(found, fitting), back_test(found, fitting)
 
     def interval(one: object, form: str = ".2f") -> str:
         value, low, high = (getattr(one, name) for name in ("value", "low", "high"))
         return f"{value:{form}} ({low:{form}} to {high:{form}})"
 
-    _print(
+    print_rows(
         [
             ("boxes, and days watched", f"{fitted.boxes:,}, {fitted.days:.1f}"),
             ("boxes a day", interval(fitted.mints_day)),
             ("days scatter as Poisson ones, p", f"{fitted.dispersion_p:.3f}"),
-            ("sold within a day, share", interval(fitted.sold_at_once)),
+            (f"sold within {fitting.at_once_days:g} days, share", interval(fitted.sold_at_once)),
             ("sold later, share", f"{fitted.seller_share:.2f}"),
             ("at a hazard a day of", f"{fitted.hazard_day:.4f}"),
             (f"boxes after day {test.split_day:.1f}: seen {test.mints}, forecast",
@@ -116,17 +131,25 @@ def calibrate(
             ("back-test", "holds" if test.holds else "DOES NOT HOLD"),
         ]
     )  # fmt: skip
-    _keep(runs, {"calibration": _plain(fitted), "back_test": _plain(test), "holds": test.holds})
+    keep(runs, {"calibration": plain(fitted), "back_test": plain(test), "holds": test.holds})
     if not test.holds:
         raise typer.Exit(EXIT_THRESHOLD)
 
 
 def adversary(
     scenario: ScenarioFile = None,
-    days: Annotated[float, typer.Option(min=0.01, help="Days that are looked at.")] = 10.0,
-    step_seconds: Annotated[float, typer.Option(min=1, help="How often they can act.")] = 300.0,
-    mints_day: Annotated[float, typer.Option(help="Boxes they can buy a day.")] = 100.0,
-    paths: Annotated[int, typer.Option(help="Paths to search on and to judge by.")] = 200,
+    days: Annotated[
+        float | None, typer.Option(help="Days that are looked at. Default: 10.")
+    ] = None,
+    step_seconds: Annotated[
+        float | None, typer.Option(help="How often they can act. Default: 300.")
+    ] = None,
+    mints_day: Annotated[
+        float | None, typer.Option(help="Boxes they can buy a day. Default: 100.")
+    ] = None,
+    paths: Annotated[
+        int | None, typer.Option(help="Paths to search on and to judge by. Default: 200.")
+    ] = None,
     seed: Seed = 0,
     runs: Runs = Path("runs"),
 ) -> None:
@@ -139,10 +162,13 @@ def adversary(
     """
     from harness.treasury.adversary import best_response
 
-    question = _read(scenario).change("days", days).change("step_seconds", step_seconds)
-    found = best_response(question, paths=paths, seed=seed, mints_day_max=mints_day)
+    study = study_of(scenario)
+    search = changed(
+        study.adversary, days=days, step_seconds=step_seconds, mints_day_max=mints_day, paths=paths
+    )
+    found = best_response(study.scenario, search, seed=seed)
     gain = found.profit_usd_day
-    _print(
+    print_rows(
         [
             ("a mint is worth its cost below, USD a SOL", f"{found.break_even_sol_usd:.2f}"),
             (f"best of {found.tried} strategies", str(found.strategy)),
@@ -151,7 +177,7 @@ def adversary(
             ("profitable beyond doubt", "yes" if found.profitable else "no"),
         ]
     )
-    _keep(runs, {**_plain(found), "strategy": str(found.strategy)})
+    keep(runs, {**plain(found), "strategy": str(found.strategy)})
 
 
 def _records(written: str) -> Records:

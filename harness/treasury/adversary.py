@@ -24,10 +24,47 @@ from harness.treasury.intervals import Estimate, mean
 from harness.treasury.model import LAMPORTS_PER_SOL
 from harness.treasury.scenario import SECONDS_DAY, Scenario
 
-_MARGINS = (-0.05, 0.0, 0.02, 0.05, 0.1, 0.2)
-_SELL_BELOW = (math.inf, 1.0, 0.99, 0.98, 0.95, 0.9)
-_ROUNDS = 3
-_PATHS_MAX = 1_000_000
+_CELLS_MAX = 2**25  # paths x steps: a dozen such arrays take 3 GiB
+_ROUNDS_MAX = 20
+_THRESHOLDS_MAX = 50
+
+
+@dataclass(frozen=True)
+class Search:
+    """How an adversary is searched for: how long and how often they can act, what they can buy a
+    day, on how many paths; the first grid of strategies, and how often it is made finer."""
+
+    days: float = 10.0
+    step_seconds: float = 300.0
+    mints_day_max: float = 100.0
+    paths: int = 200
+    margins: tuple[float, ...] = (-0.05, 0.0, 0.02, 0.05, 0.1, 0.2)
+    sell_below: tuple[float, ...] = (math.inf, 1.0, 0.99, 0.98, 0.95, 0.9)
+    rounds: int = 3
+
+    def __post_init__(self) -> None:
+        if not 0 < self.days <= 36_500:
+            raise UsageError(f"days: must be above 0 and at most 36500, is {self.days}")
+        if not 1 <= self.step_seconds <= 30 * SECONDS_DAY:
+            raise UsageError(f"step_seconds: must be 1..{30 * SECONDS_DAY}: {self.step_seconds}")
+        if not 0 < self.mints_day_max <= 1e6:
+            raise UsageError(
+                f"mints_day_max: must be above 0 and at most 10^6, is {self.mints_day_max}"
+            )
+        if not 4 <= self.paths <= 1_000_000:
+            raise UsageError(f"paths: must be 4..1000000, is {self.paths}")
+        if not 0 <= self.rounds <= _ROUNDS_MAX:
+            raise UsageError(f"rounds: must be 0..{_ROUNDS_MAX}, is {self.rounds}")
+        for name, least in (("margins", -1.0), ("sell_below", 0.0)):
+            values = getattr(self, name)
+            if not 1 <= len(values) <= _THRESHOLDS_MAX or not min(values) > least:
+                raise UsageError(
+                    f"{name}: must be 1..{_THRESHOLDS_MAX} numbers above {least:g}: {values}"
+                )
+
+    def within(self, scenario: Scenario) -> Scenario:
+        """The scenario over the days and steps that are looked at."""
+        return replace(scenario, days=self.days, step_seconds=self.step_seconds)
 
 
 @dataclass(frozen=True)
@@ -92,30 +129,28 @@ def break_even_sol_usd(scenario: Scenario) -> float:
 
 
 def best_response(
-    scenario: Scenario,
-    *,
-    paths: int = 500,
-    seed: int = 0,
-    mints_day_max: float = 100.0,
-    level: float = 0.95,
+    scenario: Scenario, search: Search | None = None, *, seed: int = 0, level: float = 0.95
 ) -> BestResponse:
     """Search the family of strategies on common paths: a grid, then ever finer around the best.
 
-    `mints_day_max` is what one adversary can buy a day. Half of the paths choose the strategy, the
-    other half say what it earns, so that the figure is not flattered by the choice.
-    Raises UsageError for numbers that cannot be.
+    Half of the paths choose the strategy, the other half say what it earns, so that the figure is
+    not flattered by the choice. Raises UsageError for more paths and steps than memory is meant to
+    hold, before any is drawn.
     """
-    if not 4 <= paths <= _PATHS_MAX:
-        raise UsageError(f"paths: must be 4..{_PATHS_MAX}, is {paths}")
-    if not 0 < mints_day_max <= 1e6:
-        raise UsageError(f"mints_day_max: must be above 0 and at most 10^6, is {mints_day_max}")
+    search = search or Search()
+    scenario = search.within(scenario)
+    if search.paths * scenario.steps > _CELLS_MAX:
+        raise UsageError(
+            f"adversary: {search.paths} paths of {scenario.steps} steps; at most {_CELLS_MAX} "
+            "paths x steps are searched: take fewer paths or days, or a longer step"
+        )
     root = np.random.SeedSequence(entropy=seed, spawn_key=(1,))
-    sol, oracle, _, table = draw_prices(scenario, root, paths)
+    sol, oracle, _, table = draw_prices(scenario, root, search.paths)
     scale = np.broadcast_to(table, sol.shape)
-    half = paths // 2
-    board = _Board(scenario, sol[:half], oracle[:half], scale[:half], mints_day_max)
-    best, tried = _search(board)
-    judge = _Board(scenario, sol[half:], oracle[half:], scale[half:], mints_day_max)
+    half = search.paths // 2
+    board = _Board(scenario, sol[:half], oracle[:half], scale[:half], search.mints_day_max)
+    best, tried = _best(board, search)
+    judge = _Board(scenario, sol[half:], oracle[half:], scale[half:], search.mints_day_max)
     profit, mints = judge.play(best)
     return BestResponse(
         best, mean(profit / scenario.days, level), float(mints.mean()) / scenario.days, tried,
@@ -123,12 +158,12 @@ def best_response(
     )  # fmt: skip
 
 
-def _search(board: _Board) -> tuple[Strategy, int]:
-    grid = [Strategy(*one) for one in itertools.product(_MARGINS, _SELL_BELOW, (False, True))]
-    worth = {one: board.worth(one) for one in grid}
+def _best(board: _Board, search: Search) -> tuple[Strategy, int]:
+    grid = itertools.product(search.margins, search.sell_below, (False, True))
+    worth = {one: board.worth(one) for one in (Strategy(*values) for values in grid)}
     best = max(worth, key=lambda one: worth[one])
     step = 0.02
-    for _ in range(_ROUNDS):
+    for _ in range(search.rounds):
         near = [
             replace(best, margin=best.margin + up, sell_below=best.sell_below * (1 + across))
             for up, across in itertools.product((-step, 0, step), repeat=2)

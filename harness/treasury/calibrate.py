@@ -23,8 +23,31 @@ from harness.treasury.records import Records
 from harness.treasury.scenario import Scenario
 
 ITEMS_MIN = 20
-_AT_ONCE_DAYS = 1.0
 _HAZARD_MIN, _HAZARD_MAX = 1e-6, 50.0
+_DRAWS_MAX = 100_000
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How records are fitted and the fit is tested: a sale within `at_once_days` is one at once;
+    the back-test fits the first `split` of the time, takes `draws` forecasts and holds them to
+    their interval at `level`."""
+
+    at_once_days: float = 1.0
+    split: float = 0.7
+    draws: int = 4_000
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        if not 0 < self.at_once_days <= 365:
+            raise UsageError(
+                f"at_once_days: must be above 0 and at most 365, is {self.at_once_days}"
+            )
+        for name in ("split", "level"):
+            if not 0 < getattr(self, name) < 1:
+                raise UsageError(f"{name}: must be between 0 and 1, is {getattr(self, name)}")
+        if not 100 <= self.draws <= _DRAWS_MAX:
+            raise UsageError(f"draws: must be 100..{_DRAWS_MAX}, is {self.draws}")
 
 
 @dataclass(frozen=True)
@@ -60,13 +83,15 @@ class Calibration:
         return replace(scenario, demand=self.demand, behaviour=self.behaviour)
 
 
-def calibrate(records: Records, level: float = 0.95) -> Calibration:
+def calibrate(records: Records, fitting: Fitting | None = None) -> Calibration:
     """Fit demand and holding. Raises UsageError for too few boxes or too short a time."""
+    fitting = fitting or Fitting()
+    level, at_once_days = fitting.level, fitting.at_once_days
     number = len(records.items)
-    if number < ITEMS_MIN or records.days <= _AT_ONCE_DAYS:
+    if number < ITEMS_MIN or records.days <= at_once_days:
         raise UsageError(
             f"{number} boxes over {records.days:.1f} days: at least {ITEMS_MIN} boxes and more "
-            f"than {_AT_ONCE_DAYS:g} day are needed to calibrate"
+            f"than {at_once_days:g} day are needed to calibrate"
         )
     tail = (1 - level) / 2
     rate = Estimate(  # Garwood's exact interval (1936)
@@ -76,7 +101,7 @@ def calibrate(records: Records, level: float = 0.95) -> Calibration:
         level,
     )
     minted = np.array([item.minted_day for item in records.items])
-    ripe = minted <= records.days - _AT_ONCE_DAYS  # watched long enough to have sold at once
+    ripe = minted <= records.days - at_once_days  # watched long enough to have sold at once
     held = np.array(
         [
             (records.days if item.sold_day is None else item.sold_day) - item.minted_day
@@ -84,7 +109,7 @@ def calibrate(records: Records, level: float = 0.95) -> Calibration:
         ]
     )
     sold = np.array([item.sold_day is not None for item in records.items])
-    at_once = sold & (held <= _AT_ONCE_DAYS)
+    at_once = sold & (held <= at_once_days)
     once = share(int(at_once[ripe].sum()), int(ripe.sum()), level)
     mode, covariance, likelihood = _cure_model(held[~at_once], sold[~at_once])
     seller, hazard = float(special.expit(mode[0])), math.exp(mode[1])
@@ -179,26 +204,25 @@ class BackTest:
         )  # fmt: skip
 
 
-def back_test(
-    records: Records, *, split: float = 0.7, draws: int = 4000, seed: int = 0, level: float = 0.95
-) -> BackTest:
-    """Fit the first `split` of the time and forecast the rest, demand's own uncertainty included.
+def back_test(records: Records, fitting: Fitting | None = None, *, seed: int = 0) -> BackTest:
+    """Fit the first part of the time and forecast the rest, the fit's own uncertainty included.
 
-    Raises UsageError for a split outside 0..1 or too few records before it.
+    Raises UsageError for too few records before the split.
     """
-    if not 0 < split < 1:
-        raise UsageError(f"split: must be between 0 and 1, is {split}")
-    day = records.days * split
+    fitting = fitting or Fitting()
+    draws, level, once = fitting.draws, fitting.level, fitting.at_once_days
+    day = records.days * fitting.split
     past = records.until(day)
-    fitted = calibrate(past, level)
+    fitted = calibrate(past, fitting)
     ahead = records.days - day
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     # The rate itself is uncertain: its gamma posterior under Jeffreys' prior.
     rates = rng.gamma(len(past.items) + 0.5, 1 / past.days, draws)
     mints = rng.poisson(rates * ahead)
     ages = np.array([day - item.minted_day for item in past.items if item.sold_day is None])
-    habits = _draw_habits(rng, fitted, past, draws)
-    sales = _sales_of_held(rng, habits, ages, ahead) + _sales_of_new(rng, habits, mints, ahead)
+    habits = _draw_habits(rng, fitted, past, fitting)
+    sales = _sales_of_held(rng, habits, ages, ahead, once)
+    sales = sales + _sales_of_new(rng, habits, mints, ahead, once)
     return BackTest(
         split_day=day,
         calibration=fitted,
@@ -220,9 +244,10 @@ class _Habits:
 
 
 def _draw_habits(
-    rng: np.random.Generator, fitted: Calibration, past: Records, draws: int
+    rng: np.random.Generator, fitted: Calibration, past: Records, fitting: Fitting
 ) -> _Habits:
-    ripe = sum(item.minted_day <= past.days - _AT_ONCE_DAYS for item in past.items)
+    draws = fitting.draws
+    ripe = sum(item.minted_day <= past.days - fitting.at_once_days for item in past.items)
     hits = fitted.sold_at_once.value * ripe
     once = rng.beta(hits + 0.5, ripe - hits + 0.5, (draws, 1))
     if math.isinf(fitted.holding[0]):
@@ -233,23 +258,23 @@ def _draw_habits(
 
 
 def _sales_of_held(
-    rng: np.random.Generator, habits: _Habits, ages: np.ndarray, ahead: float
+    rng: np.random.Generator, habits: _Habits, ages: np.ndarray, ahead: float, at_once_days: float
 ) -> np.ndarray:
     """Those who hold already: given their age, sellers are rarer the longer they held."""
     fading = habits.sellers * np.exp(-habits.hazard * ages)
     chance = fading / (fading + 1 - habits.sellers + 1e-300) * -np.expm1(-habits.hazard * ahead)
-    # A box of the last day may still be one that is sold at once.
-    young = habits.once * np.clip(1 - ages / _AT_ONCE_DAYS, 0, 1)
+    # A young box may still be one that is sold at once.
+    young = habits.once * np.clip(1 - ages / at_once_days, 0, 1)
     once = young / (young + 1 - habits.once)
     return rng.binomial(1, once + (1 - once) * chance).sum(axis=1)
 
 
 def _sales_of_new(
-    rng: np.random.Generator, habits: _Habits, mints: np.ndarray, ahead: float
+    rng: np.random.Generator, habits: _Habits, mints: np.ndarray, ahead: float, at_once_days: float
 ) -> np.ndarray:
-    """Those who come, uniformly over the time ahead; sold at once within a day, or by hazard."""
+    """Those who come, uniformly over the time ahead; sold at once or by hazard."""
     by_hazard = 1 - -np.expm1(-habits.hazard * ahead) / (habits.hazard * ahead)
-    at_once = habits.once * (1 - min(_AT_ONCE_DAYS, ahead) / 2 / ahead)
+    at_once = habits.once * (1 - min(at_once_days, ahead) / 2 / ahead)
     chance = at_once + (1 - habits.once) * habits.sellers * by_hazard
     return rng.binomial(mints, chance[:, 0])
 

@@ -93,26 +93,80 @@ def play_block(
     return play_full(scenario, root, sol, oracle, market, table)
 
 
-def draw_prices(
-    scenario: Scenario, root: np.random.SeedSequence, paths: int, antithetic: bool = False
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """SOL price, oracle reading, market index, table index: float64[paths, steps] each, or [1, 1]
-    where the index does not move."""
-    shocks_seed, own_seed = _children(root, 1, 2)
+@dataclass
+class Chance:
+    """All that is left to chance in paths of the full model: a row a path, a column a step.
+
+    What happens up to a step follows from the columns before it alone, so that a path can be gone
+    on from with other columns: `graft`. Shocks, noise and skins act on the move after their step.
+    """
+
+    shocks: np.ndarray
+    noise: np.ndarray
+    skins: np.ndarray
+    #: uint64[paths, steps], a stream of people a step; [0, 0] if the block has one for all.
+    crowd: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Chance:
+        return Chance(self.shocks[rows], self.noise[rows], self.skins[rows], self.crowd[rows])
+
+    def graft(self, rows: np.ndarray, parents: np.ndarray, steps: np.ndarray, new: Chance) -> None:
+        """Make `rows` what their `parents` are up to and with `steps`, and `new` from there on."""
+        for mine, other, first in (
+            (self.shocks, new.shocks, steps), (self.noise, new.noise, steps),
+            (self.skins, new.skins, steps), (self.crowd, new.crowd, steps + 1),
+        ):  # fmt: skip
+            later = np.arange(mine.shape[1]) >= first[:, None]
+            mine[rows] = np.where(later, other, mine[parents])
+
+
+def draw_chance(
+    scenario: Scenario,
+    root: np.random.SeedSequence,
+    paths: int,
+    *,
+    antithetic: bool = False,
+    by_step: bool = False,
+) -> Chance:
+    """The chance of `paths` paths; `by_step` gives people a stream of their own in each step."""
+    shocks_seed, own_seed, crowd_seed = _children(root, 1, 2, 3)
     rng = np.random.Generator(np.random.PCG64(shocks_seed))
-    steps = scenario.steps
+    moves = scenario.steps - 1
     if antithetic:
-        half = rng.standard_normal((-(-paths // 2), steps - 1))
+        half = rng.standard_normal((-(-paths // 2), moves))
         shocks = np.repeat(half, 2, axis=0)[:paths]
         shocks[1::2] *= -1
     else:
-        shocks = rng.standard_normal((paths, steps - 1))
+        shocks = rng.standard_normal((paths, moves))
     own = np.random.Generator(np.random.PCG64(own_seed))
-    sol = scenario.price.paths(own, shocks, scenario.step_days)
+    noise = scenario.price.noise(own, (paths, moves), scenario.step_days)
+    skins = np.zeros((paths, 0))
+    if not scenario.skin_index.is_flat:
+        skins = own.standard_normal((paths, moves))
+    crowd = np.zeros((0, 0), np.uint64)
+    if by_step:
+        words = np.random.Generator(np.random.PCG64(crowd_seed))
+        crowd = words.integers(0, 2**64, (paths, scenario.steps), np.uint64)
+    return Chance(shocks, noise, skins, crowd)
+
+
+def draw_prices(
+    scenario: Scenario, root: np.random.SeedSequence, paths: int, antithetic: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """`prices_of` chance that is drawn for it."""
+    return prices_of(scenario, draw_chance(scenario, root, paths, antithetic=antithetic))
+
+
+def prices_of(
+    scenario: Scenario, chance: Chance
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """SOL price, oracle reading, market index, table index: float64[paths, steps] each, or [1, 1]
+    where the index does not move."""
+    sol = scenario.price.follow(chance.shocks, chance.noise, scenario.step_days)
     oracle = scenario.oracle.readings(sol, scenario.step_seconds)
     market = table = np.ones((1, 1))
     if not scenario.skin_index.is_flat:
-        market = scenario.skin_index.paths(own, shocks, scenario.step_days)
+        market = scenario.skin_index.follow(chance.shocks, chance.skins, scenario.step_days)
         table = market if scenario.skin_index.table_follows else np.ones_like(market)
     return sol, oracle, market, table
 
@@ -126,8 +180,11 @@ def play_full(
     table: np.ndarray,
     *,
     tape: tuple[np.ndarray, np.ndarray] | None = None,
+    crowd: np.ndarray | None = None,
+    claims: np.ndarray | None = None,
 ) -> Played:
-    """Play given prices with the full kernel; `tape` receives every event."""
+    """Play given prices with the full kernel; `tape` receives every event. People have the block's
+    stream, or one a step by `crowd`. With `claims`, which is filled, every step is recorded."""
     (crowd_seed,) = _children(root, 3)
     paths, steps = sol.shape
     templates = scenario.economy.templates
@@ -136,7 +193,7 @@ def play_full(
     shares = np.array([group.share for group in holders])
     hazards = [group.hazard_day for group in holders]
     columns = np.append(shares, max(0.0, 1 - shares.sum()))
-    record = recorded_steps(steps)
+    record = recorded_steps(steps) if claims is None else np.arange(steps)
     slots = np.full(steps, -1, np.int64)
     slots[record] = np.arange(len(record))
     played = Played(
@@ -149,13 +206,14 @@ def play_full(
     )
     money, counts = tape or (np.zeros((0, 0, 7), np.int64), np.zeros((0, 0, 0, 4), np.int32))
     full.play(
-        crowd_seed.generate_state(4, np.uint64), sol, oracle, market, table,
+        crowd_seed.generate_state(4, np.uint64),
+        np.zeros((0, 0), np.uint64) if crowd is None else crowd, sol, oracle, market, table,
         np.array([template.price_microusd for template in templates], np.int64),
         _two_ways(chances), _two_ways(columns),
         np.array([*hazards, 0.0, math.inf]),
         scenario.demand.profile(steps, scenario.step_days), slots, knobs(scenario),
         played.balances, played.lows, played.drawdowns, played.pause_step, played.totals,
-        played.outstanding, money, counts,
+        played.outstanding, money, counts, np.zeros((0, 0)) if claims is None else claims,
     )  # fmt: skip
     return played
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ _JUMPS_MAX = 12  # in one step; the Poisson weights beyond are below 1e-9 for wh
 _EM_ROUNDS = 300
 _LAGS = 10
 _SIMULATED = 40_000
+_REFITS = 40  # of made-up histories, for what moments can see
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Fit:
     ljung_box_p: float
     loss_99_law: float
     loss_99_history: float
+    #: What the fit cannot know, where there is something to say.
+    limits: str = ""
 
 
 def fit_all(history: History) -> list[Fit]:
@@ -157,8 +160,37 @@ def fit_regimes(history: History) -> Fit:
 
 
 def fit_heston(history: History) -> Fit:
-    """By moments: mean variance, and size and decay of the autocorrelation of squared returns."""
-    returns, years = history.log_returns, history.step_days / DAYS_YEAR
+    """By moments: mean variance, and size and decay of the autocorrelation of squared returns.
+
+    A likelihood would need the hidden variance integrated out (a particle filter). Instead the
+    report says how well moments see: the same fit to histories of this length that the fitted law
+    made.
+    """
+    returns, step = history.log_returns, history.step_days
+    process = _heston_by_moments(returns, step, history.last_usd)
+    rng = np.random.Generator(np.random.PCG64(1))
+    made = process.paths(rng, rng.standard_normal((_REFITS, len(returns))), step)
+    again = [_heston_by_moments(one, step, history.last_usd) for one in np.diff(np.log(made))]
+
+    def reach(name: str) -> str:
+        values = [getattr(one, name) for one in again]
+        low, high = np.quantile(values, [0.1, 0.9])
+        return f"{name} {getattr(process, name):.3g} ({low:.3g} to {high:.3g})"
+
+    residuals = (returns - returns.mean()) / math.sqrt(
+        process.variance_mean_year * step / DAYS_YEAR
+    )
+    fitted = _fit("heston", process, 5, math.nan, None, residuals, history)
+    names = ("variance_mean_year", "reversion_year", "variance_volatility", "correlation")
+    return replace(
+        fitted,
+        limits="by moments, without a likelihood to compare; middle 80 % of "
+        f"{_REFITS} refits of histories that it made: {', '.join(map(reach, names))}",
+    )
+
+
+def _heston_by_moments(returns: np.ndarray, step_days: float, sol_usd: float) -> Heston:
+    years = step_days / DAYS_YEAR
     centred = returns - returns.mean()
     squares = centred**2
     mean = float(squares.mean()) / years
@@ -171,12 +203,10 @@ def fit_heston(history: History) -> Fit:
     volatility = math.sqrt(first * 2 * reversion / mean)
     lead = float(np.corrcoef(centred[:-1], squares[1:])[0, 1])
     recent = float(squares[-min(20, len(squares)) :].mean()) / years
-    process = Heston(
-        history.last_usd, float(returns.mean()) / years + mean / 2, recent, mean,
+    return Heston(
+        sol_usd, float(returns.mean()) / years + mean / 2, recent, mean,
         min(reversion, 1e6), min(volatility, 100.0), max(-0.95, min(0.95, 3 * lead)),
     )  # fmt: skip
-    residuals = centred / math.sqrt(mean * years)
-    return _fit("heston", process, 5, math.nan, None, residuals, history)
 
 
 def fit_garch(history: History) -> Fit:

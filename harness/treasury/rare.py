@@ -30,6 +30,7 @@ _ELITE = 0.1
 _PILOT_PATHS = 8_192
 _BLOCK_PATHS = 16_384
 _BLOCKS_MAX = 2_000
+_BLOCKS_ROUND = 8  # whatever the number of workers, so that it changes nothing
 _TILT_MAX = 1.0
 #: So much that no scenario reaches its minimum, and every lamport still fits into a float.
 NEVER_RUINED_LAMPORTS = 2**52
@@ -42,10 +43,11 @@ class RareRuin:
     """The probability of ruin, by how many paths it was found, and under which tilt."""
 
     ruin: Estimate
-    paths: int
+    played: int
     tilt: Tilt
     #: Paths that plain simulation would need for the same interval.
     plain_paths: float
+    interrupted: bool = False
 
 
 def rare_ruin(
@@ -54,6 +56,7 @@ def rare_ruin(
     seed: int = 0,
     relative_error: float = 0.1,
     workers: int = 1,
+    dask: str | None = None,
     level: float = 0.95,
 ) -> RareRuin:
     """Probability of ruin with a standard error of at most `relative_error` of itself.
@@ -61,29 +64,39 @@ def rare_ruin(
     Raises UsageError for a scenario that is not a base one, or if the bound on paths is reached.
     """
     _check(scenario)
-    if not 0.001 <= relative_error <= 1:
-        raise UsageError(f"relative_error: must be within 0.001..1, is {relative_error}")
+    check_relative_error(relative_error)
     tilt = find_tilt(scenario, seed)
     totals = np.zeros(3)  # paths, sum of weights, sum of squares
-    round_blocks = 4 * workers
-    for first in range(0, _BLOCKS_MAX, round_blocks):
+    interrupted = False
+    for first in range(0, _BLOCKS_MAX, _BLOCKS_ROUND):
         pieces = [
             (scenario, seed, block, _BLOCK_PATHS, tilt)
-            for block in range(first, first + round_blocks)
+            for block in range(first, first + _BLOCKS_ROUND)
         ]
-        for sums in in_order(weighted_ruin, pieces, workers=workers):
-            totals += sums
+        try:
+            for sums in in_order(weighted_ruin, pieces, workers=workers, dask=dask):
+                totals += sums
+        except KeyboardInterrupt:
+            if totals[1] == 0:
+                raise
+            interrupted = True
         number, total, squares = totals.tolist()
         mean = total / number
         error = math.sqrt(max(0.0, squares / number - mean**2) / number)
-        if total > 0 and error <= relative_error * mean:
+        if interrupted or (total > 0 and error <= relative_error * mean):
             half = float(stats.norm.ppf(0.5 + level / 2)) * error
             estimate = Estimate(mean, max(0.0, mean - half), mean + half, level)
-            return RareRuin(estimate, int(number), tilt, mean * (1 - mean) / error**2)
+            return RareRuin(estimate, int(number), tilt, mean * (1 - mean) / error**2, interrupted)
     raise UsageError(
         f"ruin of this scenario is too rare: {int(totals[0])} tilted paths did not bring the "
         f"relative error below {relative_error:g}"
     )
+
+
+def check_relative_error(relative_error: float) -> None:
+    """Raise UsageError unless within 0.001..1."""
+    if not 0.001 <= relative_error <= 1:
+        raise UsageError(f"relative_error: must be within 0.001..1, is {relative_error}")
 
 
 def weighted_ruin(scenario: Scenario, seed: int, block: int, paths: int, tilt: Tilt) -> np.ndarray:

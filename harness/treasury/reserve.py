@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,7 +16,20 @@ from harness.treasury.simulate import simulate
 _HALVINGS = 18
 _SOL_MAX = 2**52 // LAMPORTS_PER_SOL
 
-Simulated = Callable[[Scenario], Estimate]
+
+@dataclass(frozen=True)
+class Goal:
+    """What is wanted: a reserve that lasts over the horizon with probability `survive`; the best
+    rates with a probability of ruin of at most `ruin_max`."""
+
+    survive: float = 0.995
+    ruin_max: float = 0.005
+
+    def __post_init__(self) -> None:
+        if not 0 < self.survive < 1:
+            raise UsageError(f"survive: must be above 0 and below 1, is {self.survive}")
+        if not 0 <= self.ruin_max < 1:
+            raise UsageError(f"ruin_max: must be from 0 and below 1, is {self.ruin_max}")
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.treasury.adversary import Search
+from harness.treasury.calibrate import Fitting
 from harness.treasury.history import read_history
 from harness.treasury.prices import Bootstrap, Garch, Gbm, Heston, Merton, PriceProcess, Regimes
 from harness.treasury.prices import Stress as StressPrice
+from harness.treasury.reserve import Goal
 from harness.treasury.scenario import Scenario
 
 PRICE_KINDS: dict[str, type[Any]] = {
@@ -34,9 +37,36 @@ PRICE_KINDS: dict[str, type[Any]] = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """A whole file: the scenario, and how the questions about it are asked."""
+
+    scenario: Scenario = dataclasses.field(default_factory=Scenario)
+    reserve: Goal = dataclasses.field(default_factory=Goal)
+    adversary: Search = dataclasses.field(default_factory=Search)
+    calibration: Fitting = dataclasses.field(default_factory=Fitting)
+
+
+#: Tables of a file that are not of the scenario.
+_QUESTIONS: dict[str, type[Any]] = {
+    "reserve": Goal, "adversary": Search, "calibration": Fitting
+}  # fmt: skip
+
+
+def read_study(path: Path) -> Study:
+    """What a file says; what it does not say is as in `Study()`. Raises UsageError."""
+    values = read_toml(path)
+    asked = {
+        name: build(kind, values.pop(name), f"{path.name}: {name}", {})
+        for name, kind in _QUESTIONS.items()
+        if name in values
+    }
+    return Study(parse_scenario(values, path), **asked)
+
+
 def read_scenario(path: Path) -> Scenario:
-    """The scenario of a file; what it does not say is as in `Scenario()`. Raises UsageError."""
-    return parse_scenario(read_toml(path), path)
+    """The scenario of a file. Raises UsageError, also for what else stands in it."""
+    return read_study(path).scenario
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -85,9 +115,12 @@ def build(kind: type[Any], table: Any, where: str, changes: dict[str, Any]) -> A
         raise UsageError(f"{where}: must be a table, is {table!r}")
     hints = typing.get_type_hints(kind)
     names = [field.name for field in dataclasses.fields(kind)]
+    questions = list(_QUESTIONS) if kind is Scenario else []
     for name, value in table.items():
         if name not in names:
-            raise UsageError(f"{where}: {name}: unknown key; known: {', '.join(names)}")
+            raise UsageError(
+                f"{where}: {name}: unknown key; known: {', '.join([*names, *questions])}"
+            )
         changes[name] = _value(hints[name], value, f"{where}: {name}")
     needed = [
         field.name
@@ -170,6 +203,7 @@ def json_schema() -> dict[str, Any]:
     }
     for one in kinds:
         one["required"] = ["kind"]
+    schema["properties"] |= {name: _schema_of(kind) for name, kind in _QUESTIONS.items()}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "treasury.toml: a scenario of the treasury model",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness.treasury.kernels.compiling import compiled
-from harness.treasury.kernels.stream import binomial, poisson, uniform
+from harness.treasury.kernels.stream import binomial, poisson, reseed, uniform
 
 REFUSE, PAUSE, STOP = 0, 1, 2
 
@@ -159,6 +159,7 @@ def micro(value: Any) -> Any:
 @compiled
 def play(
     state: np.ndarray,
+    words: np.ndarray,
     sol: np.ndarray,
     oracle: np.ndarray,
     market_index: np.ndarray,
@@ -178,19 +179,24 @@ def play(
     outstanding: np.ndarray,
     tape_money: np.ndarray,
     tape_counts: np.ndarray,
+    claims: np.ndarray,
 ) -> None:
     """Play every path of a block.
 
+    `state` uint64[4] is the stream of all of them, unless `words` uint64[paths, steps] (of length
+    0 otherwise) begins a stream of its own in each step of each path.
     `sol`, `oracle` float64[paths, steps]; `market_index`, `table_index` the same or [1, 1] for an
     index that stays at 1; `prices` int64[templates] micro-USD; `chances`, `columns` as `spread`
     takes them; `hazards` float64[groups], the last
     group being people who buy only to sell; `profile` float64[steps] mints a day; `slots`
     int64[steps], the column to record a step in or -1. Filled: `balances`, `lows`, `drawdowns`
     int64[paths, recorded]; `pause_step` int64[paths], `steps` if there was no shortfall; `totals`
-    int64[paths, 10]; `outstanding` int64[paths, templates]. With a tape (not of length 0)
+    int64[paths, len(TOTALS)]; `outstanding` int64[paths, templates]. With a tape (not of length 0)
     `tape_money` int64[paths, steps, 7] (oracle, best quote, rate, top-up, balance, fees,
     paused) and `tape_counts` int32[paths, steps, templates, 4] (minted, tried, tried on a kept
-    quote, paid).
+    quote, paid). `claims` float64[paths, steps], if not of length 0: micro-USD at the
+    table's prices of items held after the step that would be sold until the end if people stayed
+    as they are.
     """
     paths, steps = sol.shape
     templates, groups = len(prices), len(hazards)
@@ -217,6 +223,8 @@ def play(
                     balances[path, place], lows[path, place] = balance, low
                     drawdowns[path, place] = worst
                 continue
+            if words.shape[0] > 0:
+                reseed(state, words[path, step])
             reading = micro(oracle[path, step])
             topped = np.int64(0)
             if due == step:
@@ -353,6 +361,14 @@ def play(
             if k.shortfall == PAUSE:
                 paused = (paused or short) and balance < k.resume
             stopped = short and k.shortfall == STOP
+            if claims.shape[0] > 0:
+                left_days = (steps - 1 - step) * k.step_days
+                for group in range(groups):
+                    rate_day = hazards[group] * sense * panic
+                    likely = 1.0 if rate_day == np.inf else -math.expm1(-rate_day * left_days)
+                    for template in range(templates):
+                        claims[path, step] += held[template, group] * prices[template] * likely
+                claims[path, step] *= scale
             peak = max(peak, balance)
             low = min(low, balance)
             worst = max(worst, peak - balance)

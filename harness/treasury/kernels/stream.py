@@ -66,6 +66,16 @@ def next_word(state: np.ndarray) -> Any:
 
 
 @compiled
+def reseed(state: np.ndarray, word: Any) -> None:
+    """Begin a stream at `word`, by SplitMix64 as its authors advise; moves `state`, uint64[4]."""
+    for part in range(4):
+        word += np.uint64(0x9E3779B97F4A7C15)
+        mixed = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        state[part] = mixed ^ (mixed >> np.uint64(31))
+
+
+@compiled
 def uniform(state: np.ndarray) -> Any:
     """In [0, 1), 53 bits."""
     return (next_word(state) >> np.uint64(11)) * _UNIT

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import UsageError
-from harness.treasury.prices.process import positive
+from harness.treasury.prices.process import PriceProcess, positive
 
 RETURNS_MIN = 20
 
 
 @dataclass(frozen=True)
-class Bootstrap:
+class Bootstrap(PriceProcess):
     """Logarithmic returns of a history, one per `return_days`, drawn in blocks of `block`.
 
     The shocks that others are passed decide nothing here: only `rng` does.
@@ -47,14 +47,19 @@ class Bootstrap:
                 f"scenario a step every {step_days:g}; make step_seconds match"
             )
 
-    def paths(self, rng: np.random.Generator, shocks: np.ndarray, step_days: float) -> np.ndarray:
+    def noise(
+        self, rng: np.random.Generator, shape: tuple[int, int], step_days: float
+    ) -> np.ndarray:
+        """Where each move's block begins in the history; of a block the first column counts."""
+        paths, moves = shape
+        starts = rng.integers(0, len(self.returns), (paths, -(-moves // self.block)))
+        return np.repeat(starts, self.block, axis=1)[:, :moves]
+
+    def follow(self, shocks: np.ndarray, noise: np.ndarray, step_days: float) -> np.ndarray:
         self.check_step(step_days)
-        paths, moves = shocks.shape
         history = np.array(self.returns)
-        blocks = -(-moves // self.block)
-        starts = rng.integers(0, len(history), (paths, blocks))
-        places = (starts[:, :, None] + np.arange(self.block)) % len(history)
-        drawn = history[places.reshape(paths, blocks * self.block)[:, :moves]]
-        logs = np.zeros((paths, moves + 1))
-        np.cumsum(drawn, axis=1, out=logs[:, 1:])
+        moves = np.arange(shocks.shape[1])
+        places = (noise[:, moves // self.block * self.block] + moves % self.block) % len(history)
+        logs = np.zeros((shocks.shape[0], len(moves) + 1))
+        np.cumsum(history[places], axis=1, out=logs[:, 1:])
         return self.sol_usd * np.exp(logs)

@@ -11,11 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.treasury.prices.process import DAYS_YEAR, exponentiate, finite, positive
+from harness.treasury.prices.process import (
+    DAYS_YEAR,
+    PriceProcess,
+    exponentiate,
+    finite,
+    positive,
+)
 
 
 @dataclass(frozen=True)
-class Gbm:
+class Gbm(PriceProcess):
     """dS / S = drift dt + volatility dW, both a year."""
 
     sol_usd: float = 200.0
@@ -26,12 +32,12 @@ class Gbm:
         positive("gbm", {"sol_usd": self.sol_usd})
         finite("gbm", {"volatility_year": self.volatility_year, "drift_year": abs(self.drift_year)})
 
-    def paths(self, rng: np.random.Generator, shocks: np.ndarray, step_days: float) -> np.ndarray:
+    def follow(self, shocks: np.ndarray, noise: np.ndarray, step_days: float) -> np.ndarray:
         return exponentiate(self.sol_usd, self.drift_year, self.volatility_year, shocks, step_days)
 
 
 @dataclass(frozen=True)
-class Merton:
+class Merton(PriceProcess):
     """Geometric Brownian motion with `jumps_year` jumps of normal size in the logarithm.
 
     The drift is that of the whole price: the jumps' mean is compensated.
@@ -52,14 +58,17 @@ class Merton:
         })  # fmt: skip
         finite("merton", {"jumps_year": self.jumps_year}, 1e5)
 
-    def paths(self, rng: np.random.Generator, shocks: np.ndarray, step_days: float) -> np.ndarray:
-        years = step_days / DAYS_YEAR
+    def noise(
+        self, rng: np.random.Generator, shape: tuple[int, int], step_days: float
+    ) -> np.ndarray:
+        jumps = rng.poisson(self.jumps_year * step_days / DAYS_YEAR, shape)
+        return self.jump_mean * jumps + self.jump_deviation * np.sqrt(jumps) * rng.standard_normal(
+            shape
+        )
+
+    def follow(self, shocks: np.ndarray, noise: np.ndarray, step_days: float) -> np.ndarray:
         mean_jump = math.expm1(self.jump_mean + self.jump_deviation**2 / 2)
         drift = self.drift_year - self.jumps_year * mean_jump
-        jumps = rng.poisson(self.jumps_year * years, shocks.shape)
-        sizes = self.jump_mean * jumps + self.jump_deviation * np.sqrt(jumps) * rng.standard_normal(
-            shocks.shape
-        )
         smooth = exponentiate(self.sol_usd, drift, self.volatility_year, shocks, step_days)
-        smooth[:, 1:] *= np.exp(np.cumsum(sizes, axis=1))
+        smooth[:, 1:] *= np.exp(np.cumsum(noise, axis=1))
         return smooth

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -14,20 +14,36 @@ from harness.errors import UsageError
 DAYS_YEAR = 365.0
 
 
-class PriceProcess(Protocol):
-    """A law for SOL/USD. `sol_usd` is the price of the first step."""
+class PriceProcess(ABC):
+    """A law for SOL/USD. `sol_usd` is the price of the first step.
+
+    All chance of a path stands in two rows of numbers, a column a move: its shocks and its noise.
+    Who draws the columns from some move on anew has a path that goes on from there by the same law,
+    whatever the law remembers: that is how splitting clones paths.
+    """
 
     @property
+    @abstractmethod
     def sol_usd(self) -> float: ...
 
-    def paths(self, rng: np.random.Generator, shocks: np.ndarray, step_days: float) -> np.ndarray:
+    def noise(
+        self, rng: np.random.Generator, shape: tuple[int, int], step_days: float
+    ) -> np.ndarray:
+        """What the law needs beside its shocks: [paths, moves], or [paths, 0] if nothing."""
+        return np.zeros((shape[0], 0))
+
+    @abstractmethod
+    def follow(self, shocks: np.ndarray, noise: np.ndarray, step_days: float) -> np.ndarray:
         """Prices in USD a SOL: float64[paths, steps], column 0 is `sol_usd`.
 
-        `shocks` are independent standard normals, float64[paths, steps - 1], which drive the
-        price's own moves (they are passed in so that they can be mirrored, tilted or shared with
-        the skin index); everything else the law needs comes from `rng`.
+        `shocks` are independent standard normals, float64[paths, steps - 1]; they are passed in so
+        that they can be mirrored or shared with the skin index.
         """
         ...
+
+    def paths(self, rng: np.random.Generator, shocks: np.ndarray, step_days: float) -> np.ndarray:
+        """`follow` with a noise of its own."""
+        return self.follow(shocks, self.noise(rng, shocks.shape, step_days), step_days)
 
 
 @dataclass(frozen=True)
@@ -54,9 +70,9 @@ class SkinIndex:
     def is_flat(self) -> bool:
         return self.volatility_year == 0 and self.drift_year == 0
 
-    def paths(self, rng: np.random.Generator, shocks: np.ndarray, step_days: float) -> np.ndarray:
-        """Multiples of the price table, float64[paths, steps], column 0 is 1."""
-        own = rng.standard_normal(shocks.shape)
+    def follow(self, shocks: np.ndarray, own: np.ndarray, step_days: float) -> np.ndarray:
+        """Multiples of the price table, float64[paths, steps], column 0 is 1; `shocks` are those
+        of SOL, `own` as many normals more."""
         mixed = self.correlation * shocks + math.sqrt(1 - self.correlation**2) * own
         return exponentiate(1.0, self.drift_year, self.volatility_year, mixed, step_days)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import UsageError
-from harness.treasury.prices.process import positive
+from harness.treasury.prices.process import PriceProcess, positive
 
 #: name -> what it does
 STRESSES = {
@@ -23,7 +23,7 @@ STRESSES = {
 
 
 @dataclass(frozen=True)
-class Stress:
+class Stress(PriceProcess):
     """A drawn path; `depth` is a share of the price (0.9 is a fall of 90 %)."""
 
     shape: str = "crash"
@@ -42,7 +42,7 @@ class Stress:
         if self.day < 0:
             raise UsageError(f"stress.day: must be from 0, is {self.day}")
 
-    def paths(self, rng: np.random.Generator, shocks: np.ndarray, step_days: float) -> np.ndarray:
+    def follow(self, shocks: np.ndarray, noise: np.ndarray, step_days: float) -> np.ndarray:
         days = np.arange(shocks.shape[1] + 1) * step_days
         low = 1 - self.depth
         if self.shape == "crash":

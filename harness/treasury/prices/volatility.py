@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import UsageError
-from harness.treasury.prices.process import DAYS_YEAR, finite, positive
+from harness.treasury.prices.process import DAYS_YEAR, PriceProcess, finite, positive
 
 
 @dataclass(frozen=True)
-class Heston:
+class Heston(PriceProcess):
     """Variance reverts to `variance_mean_year` at `reversion_year` with its own noise."""
 
     sol_usd: float = 200.0
@@ -38,10 +38,14 @@ class Heston:
                 f"heston.correlation: impossible; must be within -1..1, is {self.correlation}"
             )
 
-    def paths(self, rng: np.random.Generator, shocks: np.ndarray, step_days: float) -> np.ndarray:
+    def noise(
+        self, rng: np.random.Generator, shape: tuple[int, int], step_days: float
+    ) -> np.ndarray:
+        return rng.standard_normal(shape)
+
+    def follow(self, shocks: np.ndarray, noise: np.ndarray, step_days: float) -> np.ndarray:
         years = step_days / DAYS_YEAR
-        own = rng.standard_normal(shocks.shape)
-        second = self.correlation * shocks + math.sqrt(1 - self.correlation**2) * own
+        second = self.correlation * shocks + math.sqrt(1 - self.correlation**2) * noise
         logs = np.zeros((shocks.shape[0], shocks.shape[1] + 1))
         variance = np.full(shocks.shape[0], self.variance_year)
         for step in range(shocks.shape[1]):
@@ -56,7 +60,7 @@ class Heston:
 
 
 @dataclass(frozen=True)
-class Regimes:
+class Regimes(PriceProcess):
     """A hidden chain of regimes, each with drift and volatility a year; `stay_days` is the mean
     stay in each, from which the chain leaves to any of the others alike."""
 
@@ -83,7 +87,12 @@ class Regimes:
         if not 0 <= self.first < number:
             raise UsageError(f"regimes.first: must be 0..{number - 1}, is {self.first}")
 
-    def paths(self, rng: np.random.Generator, shocks: np.ndarray, step_days: float) -> np.ndarray:
+    def noise(
+        self, rng: np.random.Generator, shape: tuple[int, int], step_days: float
+    ) -> np.ndarray:
+        return rng.random(shape[::-1]).T
+
+    def follow(self, shocks: np.ndarray, noise: np.ndarray, step_days: float) -> np.ndarray:
         years = step_days / DAYS_YEAR
         volatility = np.array(self.volatilities_year)
         moves = (np.array(self.drifts_year) - volatility**2 / 2) * years
@@ -94,7 +103,7 @@ class Regimes:
         for step in range(shocks.shape[1]):
             spread = volatility[regime] * math.sqrt(years)
             logs[:, step + 1] = logs[:, step] + moves[regime] + spread * shocks[:, step]
-            draw = rng.random(len(regime))
+            draw = noise[:, step]
             leaves = draw < leave[regime]
             # What is left of the draw below its threshold is uniform again: it picks the target.
             target = (draw / leave[regime] * (number - 1)).astype(np.int64)
@@ -105,7 +114,7 @@ class Regimes:
 
 
 @dataclass(frozen=True)
-class Garch:
+class Garch(PriceProcess):
     """GARCH(1,1) of daily logarithmic returns in parts (not percent), Student t innovations.
 
     variance = omega + alpha x last return^2 + beta x last variance. Steps must be whole days.
@@ -137,11 +146,17 @@ class Garch:
                 f"{step_days:g} days"
             )
 
-    def paths(self, rng: np.random.Generator, shocks: np.ndarray, step_days: float) -> np.ndarray:
+    def noise(
+        self, rng: np.random.Generator, shape: tuple[int, int], step_days: float
+    ) -> np.ndarray:
+        return rng.chisquare(self.freedom, shape)
+
+    def follow(self, shocks: np.ndarray, noise: np.ndarray, step_days: float) -> np.ndarray:
         self.check_step(step_days)
         # A Student t is a normal over the root of a chi-square; scaled to variance 1.
-        chi = rng.chisquare(self.freedom, shocks.shape) / self.freedom
-        innovations = shocks / np.sqrt(chi) * math.sqrt((self.freedom - 2) / self.freedom)
+        innovations = (
+            shocks / np.sqrt(noise / self.freedom) * math.sqrt((self.freedom - 2) / self.freedom)
+        )
         logs = np.zeros((shocks.shape[0], shocks.shape[1] + 1))
         variance = np.full(shocks.shape[0], self.omega / (1 - self.alpha - self.beta))
         for step in range(shocks.shape[1]):

@@ -158,10 +158,10 @@ def test_sensitivity_finds_the_number_that_matters() -> None:
 def test_rare_and_plain_ruin_agree_and_rare_takes_fewer_paths() -> None:
     scenario = BASE.change("rules.treasury_lamports", 220 * SOL)
     rare = rare_ruin(scenario, seed=3, relative_error=0.05)
-    plain = simulate(scenario, paths=4 * rare.paths, seed=4).ruin(level=0.9999)
+    plain = simulate(scenario, paths=4 * rare.played, seed=4).ruin(level=0.9999)
     assert plain.low < rare.ruin.value < plain.high
     assert rare.ruin.relative_error <= 0.051
-    assert rare.plain_paths > 3 * rare.paths
+    assert rare.plain_paths > 3 * rare.played
     assert rare.tilt.price < 0
     with pytest.raises(UsageError, match="base model only"):
         find_tilt(dataclasses.replace(BASE, price=Stress()), 0)

@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.testbed import Testbed
-from harness.treasury.calibrate import back_test, calibrate
+from harness.treasury.calibrate import Fitting, back_test, calibrate
 from harness.treasury.records import Item, Records, from_csv, from_database, from_journal
 from harness.treasury.scenario import Scenario
 
@@ -67,7 +67,7 @@ def test_bursts_are_not_taken_for_poisson() -> None:
 
 
 def test_forecasts_hold_as_often_as_their_level_says() -> None:
-    tests = [back_test(made(seed, days=60, mints_day=8), draws=500) for seed in range(40)]
+    tests = [back_test(made(seed, days=60, mints_day=8), Fitting(draws=500)) for seed in range(40)]
     for covered in (
         sum(t.mints_forecast.low <= t.mints <= t.mints_forecast.high for t in tests),
         sum(t.sales_forecast.low <= t.sales <= t.sales_forecast.high for t in tests),
@@ -87,8 +87,15 @@ def test_a_changed_crowd_is_noticed() -> None:
 def test_too_few_boxes_and_bad_splits_are_refused() -> None:
     with pytest.raises(UsageError, match="at least 20 boxes"):
         calibrate(made(5, days=2, mints_day=1))
-    with pytest.raises(UsageError, match="split: must be between 0 and 1"):
-        back_test(made(5), split=1.0)
+    for name, value in (("split", 1.0), ("level", 0.0), ("at_once_days", 0.0), ("draws", 5)):
+        with pytest.raises(UsageError, match=f"{name}: must be"):
+            Fitting(**{name: value})
+
+
+def test_what_counts_as_at_once_is_a_setting() -> None:
+    records = made(6)
+    day, hour = (calibrate(records, Fitting(at_once_days=days)) for days in (1.0, 1 / 24))
+    assert hour.sold_at_once.value < day.sold_at_once.value / 10
 
 
 def test_csv_and_journal_give_the_same_table(tmp_path: Path) -> None:

@@ -74,6 +74,40 @@ def test_gate(harness, tmp_path: Path, limit: float, code: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("policy", "code", "crossed"),
+    [
+        ("policy.toml", 0, set()),
+        (
+            "policy-strict.toml",
+            99,
+            {"ruin_max", "drawdown_95_sol_max", "arbitrage_sol_usd_max"},
+        ),
+    ],
+)
+def test_the_policies_that_are_shipped(
+    harness, tmp_path: Path, policy: str, code: int, crossed: set[str]
+) -> None:
+    assert harness("gate", str(EXAMPLES / policy)) == code
+    findings = told(tmp_path)["findings"]
+    assert len(findings) == 3
+    assert {one["name"] for one in findings if not one["passed"]} == crossed
+
+
+def test_rare(harness, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "treasury.toml").write_text(
+        "days = 20\n[rules]\ntreasury_lamports = 160_000_000_000\n[price]\nsol_usd = 110\n"
+    )
+    assert harness("rare", "treasury.toml") == 0
+    content = told(tmp_path)
+    assert content["method"] == "splitting"
+    ruin = content["rare"]["ruin"]
+    assert 0 < ruin["low"] < ruin["value"] < ruin["high"] < 0.5
+    assert "paths that plain simulation would need" in capsys.readouterr().out
+    assert harness("rare", "treasury.toml", "--method", "importance") == 2
+    assert harness("rare", "treasury.toml", "--method", "magic") == 2
+
+
+@pytest.mark.parametrize(
     ("policy", "words"),
     [
         ('scenario = "guide.toml"\n[limits]\n', "names no limit"),

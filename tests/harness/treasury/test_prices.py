@@ -67,7 +67,7 @@ def test_the_index_has_the_correlation_it_is_given() -> None:
     rng = np.random.Generator(np.random.PCG64(2))
     shocks = rng.standard_normal((2_000, 100))
     sol = Gbm(200.0, 0.0, 0.8).paths(rng, shocks, 1.0)
-    index = SkinIndex(0.4, 0.0, -0.6).paths(rng, shocks, 1.0)
+    index = SkinIndex(0.4, 0.0, -0.6).follow(shocks, rng.standard_normal(shocks.shape), 1.0)
     moves = [np.diff(np.log(values), axis=1).ravel() for values in (sol, index)]
     assert np.corrcoef(*moves)[0, 1] == pytest.approx(-0.6, abs=0.01)
 

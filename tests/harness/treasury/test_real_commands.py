@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 from typer.testing import CliRunner
 
 from harness.cli.main import app
@@ -38,6 +39,21 @@ def test_calibrate_tells_a_steady_crowd_from_a_changed_one(tmp_path: Path) -> No
     for path, code in ((steady, 0), (changed, 99)):
         done = RUNNER.invoke(app, ["treasury", "calibrate", path, "--runs", str(tmp_path / "runs")])
         assert done.exit_code == code, done.output
+
+
+def test_settings_of_a_file_are_used_and_options_go_before_them(tmp_path: Path) -> None:
+    file = tmp_path / "treasury.toml"
+    file.write_text("[adversary]\ndays = 1\npaths = 8\nmints_day_max = 3\n[rules]\nrate = 1\n")
+    boxes = []
+    for more in ((), ("--mints-day", "6")):
+        folder = tmp_path / "-".join(("runs", *more))
+        done = RUNNER.invoke(
+            app, ["treasury", "adversary", str(file), "--runs", str(folder), *more]
+        )
+        assert done.exit_code == 0, done.output
+        (kept,) = folder.glob("*/treasury.json")
+        boxes.append(json.loads(kept.read_text())["mints_day"])
+    assert boxes == pytest.approx([3, 6])
 
 
 def test_adversary_reports_strategy_profit_and_price(tmp_path: Path) -> None:

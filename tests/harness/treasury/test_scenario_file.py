@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.treasury import Gbm, Merton, Scenario, Shortfall, Stress
-from harness.treasury.scenario_file import json_schema, read_scenario
+from harness.treasury.scenario_file import Study, json_schema, read_scenario, read_study
 
 EXAMPLES = Path(__file__).parents[3] / "harness" / "treasury" / "examples"
 
@@ -25,6 +25,29 @@ def write(folder: Path, text: str) -> Path:
 
 def test_an_empty_file_is_the_guide(tmp_path: Path) -> None:
     assert read_scenario(write(tmp_path, "")) == Scenario()
+
+
+def test_how_questions_are_asked_stands_in_the_same_file(tmp_path: Path) -> None:
+    assert read_study(write(tmp_path, "")) == Study()
+    text = """
+[rules]
+rate = 0.8
+[reserve]
+survive = 0.999
+[adversary]
+mints_day_max = 7
+sell_below = [inf, 0.97]
+[calibration]
+at_once_days = 0.5
+split = 0.6
+"""
+    study = read_study(write(tmp_path, text))
+    assert study.scenario == read_scenario(tmp_path / "treasury.toml")
+    assert study.scenario == Scenario().change("rules.rate", 0.8)
+    assert study.reserve.survive == 0.999
+    assert study.adversary.mints_day_max == 7
+    assert study.adversary.sell_below == (float("inf"), 0.97)
+    assert (study.calibration.at_once_days, study.calibration.split) == (0.5, 0.6)
 
 
 def test_what_a_file_sets_is_set() -> None:
@@ -80,6 +103,11 @@ def test_the_committed_schema_is_the_one_of_the_code_and_takes_the_examples() ->
         ("behaviour = 3", "must be a table"),
         ('[[economy.tiers]]\nname = "a"\nodds = "0.5"\nprices_usd = ["1"]', "add up to 0.5"),
         ('[[economy.tiers]]\nname = "a"\nodds = 1\nprices_usd = ["-1"]', "0..1000000 USD, is -1"),
+        ("[adversary]\npath = 3", "adversary: path: unknown key; known: days, step_seconds"),
+        ("[adversary]\npaths = 3", "adversary: paths: must be 4"),
+        ("[calibration]\nsplit = 1", "calibration: split: must be between 0 and 1"),
+        ("[reserve]\nsurvive = 1", "reserve: survive: must be above 0 and below 1"),
+        ("adversery = 1", "adversery: unknown key; known: .*adversary, calibration"),
         ("days = ", "is not TOML"),
     ],
 )
