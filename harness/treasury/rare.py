@@ -30,7 +30,7 @@ _ELITE = 0.1
 _PILOT_PATHS = 8_192
 _BLOCK_PATHS = 16_384
 _BLOCKS_MAX = 2_000
-_BLOCKS_ROUND = 8  # whatever the number of workers, so that it changes nothing
+_BLOCKS_ROUND = 4  # whatever the number of workers, so that it changes nothing
 _TILT_MAX = 1.0
 #: So much that no scenario reaches its minimum, and every lamport still fits into a float.
 NEVER_RUINED_LAMPORTS = 2**52
