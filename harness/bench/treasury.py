@@ -25,7 +25,7 @@ from harness.errors import HarnessError
 from harness.treasury.engine import block_paths, play_block
 from harness.treasury.model import Rules, Shortfall
 from harness.treasury.scenario import Scenario
-from harness.treasury.simulate import simulate
+from harness.treasury.simulation import simulate
 
 #: radCAD imports typing_extensions and does not say that it needs it.
 RADCAD = ("radcad==0.14.*", "typing_extensions")
@@ -211,7 +211,7 @@ def _radcad_rate(scenario: Scenario) -> float | None:
 _LARGE = """
 import resource, sys, time
 from harness.bench.treasury import bench_scenario
-from harness.treasury.simulate import simulate
+from harness.treasury.simulation import simulate
 started = time.perf_counter()
 result = simulate(bench_scenario(), paths=int(sys.argv[1]))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -63,7 +63,7 @@ def simulate(
         harness treasury simulate treasury.toml --paths 1000000 --workers 2 --checkpoint run.npz
     """
     from harness.treasury.model import LAMPORTS_PER_SOL
-    from harness.treasury.simulate import simulate as play
+    from harness.treasury.simulation import simulate as play
 
     question = scenario_of(scenario)
     with progress_bar("paths") as progress:

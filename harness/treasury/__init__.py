@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     )
     from harness.treasury.result import Result
     from harness.treasury.scenario import Scenario
-    from harness.treasury.simulate import simulate
+    from harness.treasury.simulation import simulate
     from harness.treasury.tape import Tape, record
 
 _HOMES = {
@@ -51,7 +51,7 @@ _HOMES = {
     "prices": "Bootstrap Garch Gbm Heston Merton Regimes SkinIndex Stress",
     "result": "Result",
     "scenario": "Scenario",
-    "simulate": "simulate",
+    "simulation": "simulate",
     "tape": "Tape record",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -96,7 +96,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"harness.treasury has no {name}")
-    # A submodule may carry the name of what is wanted: `simulate` is both.
+    # No submodule may carry the name of what is wanted: importing it would put it in the place.
     value = getattr(importlib.import_module(f"harness.treasury.{_HOME_OF[name]}"), name)
     globals()[name] = value
     return value

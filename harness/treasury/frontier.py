@@ -10,7 +10,7 @@ from typing import Any
 from harness.errors import UsageError
 from harness.treasury.intervals import Estimate
 from harness.treasury.scenario import Scenario
-from harness.treasury.simulate import simulate
+from harness.treasury.simulation import simulate
 
 CHOICES_MAX = 400
 

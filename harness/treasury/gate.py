@@ -24,7 +24,7 @@ from harness.treasury.reserve import break_even
 from harness.treasury.result import Result
 from harness.treasury.scenario import Scenario
 from harness.treasury.scenario_file import build, read_scenario, read_toml
-from harness.treasury.simulate import simulate
+from harness.treasury.simulation import simulate
 
 
 @dataclass(frozen=True)

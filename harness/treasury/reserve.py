@@ -11,7 +11,7 @@ from harness.treasury.model import LAMPORTS_PER_SOL, DynamicRate
 from harness.treasury.rare import NEVER_RUINED_LAMPORTS
 from harness.treasury.result import quantile
 from harness.treasury.scenario import Scenario
-from harness.treasury.simulate import simulate
+from harness.treasury.simulation import simulate
 
 _HALVINGS = 18
 _SOL_MAX = 2**52 // LAMPORTS_PER_SOL

@@ -16,7 +16,7 @@ from harness.errors import UsageError
 from harness.treasury.model import LAMPORTS_PER_SOL
 from harness.treasury.result import Result
 from harness.treasury.scenario import Scenario
-from harness.treasury.simulate import simulate
+from harness.treasury.simulation import simulate
 
 SETS_MAX = 100_000
 

@@ -17,7 +17,7 @@ from harness.treasury.model import LAMPORTS_PER_SOL
 from harness.treasury.oracle import Oracle, OracleKind
 from harness.treasury.prices import SkinIndex, Stress
 from harness.treasury.scenario import SECONDS_DAY, Scenario
-from harness.treasury.simulate import simulate
+from harness.treasury.simulation import simulate
 
 _ARBITRAGE = Arbitrage(mints_day=100.0)
 

@@ -21,7 +21,7 @@ from harness.treasury.oracle import Oracle, OracleKind
 from harness.treasury.prices import Gbm, Heston, Merton, SkinIndex
 from harness.treasury.rare import NEVER_RUINED_LAMPORTS, controlled_mean_loss, rare_ruin
 from harness.treasury.scenario import Scenario
-from harness.treasury.simulate import simulate
+from harness.treasury.simulation import simulate
 from harness.treasury.splitting import split_ruin
 from harness.validity.parts import Part, PartFunction, markdown_table
 

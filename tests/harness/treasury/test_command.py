@@ -46,7 +46,7 @@ def test_interrupted(harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Ctrl-C after the first block: 130, and what is done is kept."""
     from harness.treasury import workers
 
-    importlib.import_module("harness.treasury.simulate")
+    importlib.import_module("harness.treasury.simulation")
 
     real = workers.in_order
 
@@ -55,7 +55,7 @@ def test_interrupted(harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         yield next(answers)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["harness.treasury.simulate"], "in_order", cut)
+    monkeypatch.setattr(sys.modules["harness.treasury.simulation"], "in_order", cut)
     assert harness("simulate", str(EXAMPLES / "guide.toml"), "--paths", "100000") == 130
     assert told(tmp_path)["interrupted"] is True
     assert told(tmp_path)["paths"] == 16_384
