@@ -8,7 +8,7 @@ SUITE  ?= smoke
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench bench-docker parity test-docker lock programs clean notebooks
+.PHONY: help setup run test lint bench bench-load bench-docker parity test-docker lock programs clean notebooks
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ lint: $(VENV)/all.stamp ## style, types and the design's import rules
 
 bench: $(VENV)/all.stamp ## the figures of the README, as ratios in one run
 	@$(BIN)/harness bench $(ARGS)
+
+bench-load: $(VENV)/all.stamp ## the backend's limits: knee, soak, overload, a full database (ARGS="--minutes 10")
+	@$(BIN)/harness bench-load $(ARGS)
 
 bench-docker: $(VENV)/all.stamp ## the embedded default against a validator in a container (needs Docker)
 	@$(BIN)/harness bench-docker $(ARGS)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 from solders.message import to_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from harness.load.plan import Plan
+from harness.load.plan import Plan, signed_challenge
 from harness.load.records import DROPPED, FAILED, OK, Record
 from loadtests.desk import Answer, Desk
 from loadtests.minting import Minting
@@ -37,6 +38,7 @@ class Actions:
         self._stock = stock
         self._random = random
         self._minting = Minting(plan)
+        self._tokens: dict[str, str] = {}  # by wallet
         self._by_name: dict[str, Callable[[int, float], None]] = {
             "status": self.status,
             "reveal": self.reveal,
@@ -46,6 +48,7 @@ class Actions:
             "journey": self.journey,
             "bot": self.bot,
             "abuse": self.abuse,
+            "signin": self.signin,
         }
 
     def play(self, action: str, stage: int, intended_s: float) -> None:
@@ -125,9 +128,9 @@ class Actions:
         if holding is None:
             self.dropped("bot", stage, intended_s, "no revealed NFT yet")
             return
-        self._desk.call(
-            "bot", stage, intended_s, "POST", f"/reveal/{holding.mint}",
-            {"boxId": self._plan.box_id}, {"x-forwarded-for": _BOT} if self._plan.forwarded else {},
+        self._call(
+            replace(holding, address=_BOT), "bot", stage, intended_s, "POST",
+            f"/reveal/{holding.mint}", {"boxId": self._plan.box_id},
         )  # fmt: skip
 
     def abuse(self, stage: int, intended_s: float) -> None:
@@ -146,23 +149,64 @@ class Actions:
         method, path, body = self._random.choice(attempts)
         self._desk.call("abuse", stage, intended_s, method, path, body, refusal_expected=True)
 
+    def signin(self, stage: int, intended_s: float) -> None:
+        holding = self._stock.any_wallet()
+        if holding is None:
+            self.dropped("signin", stage, intended_s, "no wallet to sign in with")
+            return
+        self._sign_in(holding, stage, intended_s)
+
+    def _sign_in(self, holding: Holding, stage: int, intended_s: float) -> Answer:
+        """Ask for a challenge, sign it, keep the token."""
+        headers = self._headers(holding)
+        body: object = {"walletAddress": str(holding.wallet.pubkey())}
+        answer = self._desk.call(
+            "challenge", stage, intended_s, "POST", "/auth/challenge", body, headers
+        )
+        if answer.outcome == OK:
+            body = signed_challenge(holding.wallet, answer.body)
+            now = self._recorder.now()
+            answer = self._desk.call("token", stage, now, "POST", "/auth/sign-in", body, headers)
+        if answer.outcome == OK:
+            self._tokens[str(holding.wallet.pubkey())] = str(answer.body["accessToken"])
+        self._whole("signin", stage, intended_s, answer.outcome, answer.status)
+        return answer
+
+    def _call(
+        self,
+        holding: Holding,
+        name: str,
+        stage: int,
+        intended_s: float,
+        method: str,
+        path: str,
+        body: object | None = None,
+    ) -> Answer:
+        """A request of the holder's, who signs in first where that is asked for."""
+        wallet = str(holding.wallet.pubkey())
+        if self._plan.sign_in and wallet not in self._tokens:
+            answer = self._sign_in(holding, stage, intended_s)
+            if answer.outcome != OK:
+                return answer
+            intended_s = self._recorder.now()
+        headers = self._headers(holding)
+        if self._plan.sign_in:
+            headers["authorization"] = f"Bearer {self._tokens[wallet]}"
+        return self._desk.call(name, stage, intended_s, method, path, body, headers)
+
     def _reveal(self, holding: Holding, stage: int, intended_s: float) -> Answer:
-        return self._desk.call(
-            "reveal", stage, intended_s, "POST", f"/reveal/{holding.mint}",
-            {"boxId": self._plan.box_id}, self._headers(holding),
+        return self._call(
+            holding, "reveal", stage, intended_s, "POST", f"/reveal/{holding.mint}",
+            {"boxId": self._plan.box_id},
         )  # fmt: skip
 
     def _look(self, holding: Holding, stage: int, intended_s: float) -> Answer:
-        return self._desk.call(
-            "look", stage, intended_s, "GET", f"/buyback/calculate/{holding.mint}",
-            None, self._headers(holding),
-        )  # fmt: skip
+        path = f"/buyback/calculate/{holding.mint}"
+        return self._call(holding, "look", stage, intended_s, "GET", path)
 
     def _request(self, holding: Holding, name: str, stage: int, intended_s: float) -> Answer:
         body = {"nftMint": holding.mint, "walletAddress": str(holding.wallet.pubkey())}
-        return self._desk.call(
-            name, stage, intended_s, "POST", "/buyback/request", body, self._headers(holding)
-        )
+        return self._call(holding, name, stage, intended_s, "POST", "/buyback/request", body)
 
     def _sell(self, holding: Holding, stage: int, intended_s: float) -> tuple[str, int]:
         issued = self._request(holding, "request", stage, intended_s)
@@ -173,10 +217,8 @@ class Actions:
             "walletAddress": str(holding.wallet.pubkey()),
             "signedTransaction": _signed(issued.body["transaction"], holding),
         }
-        paid = self._desk.call(
-            "confirm", stage, self._recorder.now(), "POST", "/buyback/confirm", body,
-            self._headers(holding),
-        )  # fmt: skip
+        now = self._recorder.now()
+        paid = self._call(holding, "confirm", stage, now, "POST", "/buyback/confirm", body)
         return paid.outcome, paid.status
 
     def _whole(self, name: str, stage: int, intended_s: float, outcome: str, status: int) -> None:

@@ -141,6 +141,12 @@ class Abuser(Person):
     action = "abuse"
 
 
+class Visitor(Person):
+    """Signs in again and again."""
+
+    action = "signin"
+
+
 class Course(LoadTestShape):
     """The profile's stages: how many people there are at each moment, and when it is over."""
 

@@ -17,6 +17,7 @@ from harness.load.records import DROPPED, FILE, HEADER, OK, SHED, Record
 
 _WAITING_MAX = 500_000
 _FLUSH_EVERY = 200
+_FLUSH_SECONDS = 0.5
 
 
 class Recorder:
@@ -26,6 +27,7 @@ class Recorder:
         self._environment = environment
         self._waiting: list[str] = []
         self._start: float | None = None
+        self._flushed_s = 0.0
         self._travels = isinstance(environment.runner, WorkerRunner)
         self._path = folder / FILE
         if not self._travels:
@@ -49,7 +51,9 @@ class Recorder:
         """Write one request down. One that never started is not among Locust's own figures."""
         if len(self._waiting) < _WAITING_MAX:
             self._waiting.append(record.line())
-        if not self._travels and len(self._waiting) >= _FLUSH_EVERY:
+        due = record.finished_s - self._flushed_s >= _FLUSH_SECONDS
+        if not self._travels and (due or len(self._waiting) >= _FLUSH_EVERY):
+            self._flushed_s = record.finished_s
             self.flush()
         if record.outcome == DROPPED:
             return

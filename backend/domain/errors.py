@@ -120,10 +120,10 @@ OutcomeUnknown = _refusal(
     503, "OUTCOME_UNKNOWN",
     "Sent, but the ledger does not say yet what became of it; repeat the same call", 2)
 PriceUnavailable = _refusal(
-    503, "PRICE_UNAVAILABLE", "No SOL price is available; payouts stop until there is one")
+    503, "PRICE_UNAVAILABLE", "No SOL price is available; payouts stop until there is one", 2)
 PriceTooOld = _refusal(
     503, "PRICE_TOO_OLD",
-    "The last SOL price is too old to pay with; payouts stop until there is a new one")
+    "The last SOL price is too old to pay with; payouts stop until there is a new one", 2)
 # fmt: on
 
 #: Errors of the buyback program that have an answer of their own.

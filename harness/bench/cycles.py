@@ -8,20 +8,14 @@ the two rates is the figure.
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from solders.pubkey import Pubkey
-
-from harness.errors import HarnessError
+from harness.bench.replay import replay
 from harness.ledger.embedded import EmbeddedLedger
-from harness.ledger.embedded.chain import FAUCET_LAMPORTS, Chain
-from harness.ledger.embedded.machine import add_program, add_wallet, new_machine
-from harness.ledger.preloaded import program_images
 from harness.run.session import RunOptions, RunSession
 
 EARLY_CYCLE = 10
@@ -62,43 +56,19 @@ def measure_cycles(
                 player.sell(nft)
                 seconds.append(time.perf_counter() - started)
                 on_cycle(number + 1)
-            raw_seconds = _replay(bed.ledger.chain, first, bed.authority_key.pubkey())
+            raw = replay(bed.ledger.chain, bed.authority_key.pubkey())[first:]
     finally:
         session.close()
     early = median(seconds[EARLY_CYCLE : EARLY_CYCLE + _WINDOW])
     late = median(seconds[-_WINDOW:])
     over_http = cycles / sum(seconds)
-    raw = cycles / raw_seconds
+    raw_a_second = cycles / sum(raw)
     return CycleFigures(
         cycles=cycles,
         over_http_a_second=over_http,
-        raw_a_second=raw,
-        ratio=over_http / raw,
+        raw_a_second=raw_a_second,
+        ratio=over_http / raw_a_second,
         early_ms=early * 1000,
         late_ms=late * 1000,
         cost_ratio=late / early,
     )
-
-
-def _replay(chain: Chain, first: int, authority: Pubkey) -> float:
-    """Seconds that the recorded transactions take from `first` on, put straight into a machine."""
-    machine = new_machine()
-    add_wallet(machine, chain.faucet.pubkey(), FAUCET_LAMPORTS)
-    for image in program_images(authority):
-        add_program(machine, image, slot=0)
-    machine.set_clock(chain.machine.get_clock())
-    records = list(chain.history.values())
-    for record in records[:first]:
-        machine.send_transaction(record.transaction)
-    gc.collect()
-    started = time.perf_counter()
-    for record in records[first:]:
-        machine.send_transaction(record.transaction)
-    taken = time.perf_counter() - started
-    accounts = {account for record in records for account in record.accounts}
-    different = [
-        one for one in accounts if (machine.get_balance(one) or 0) != chain.machine.get_balance(one)
-    ]
-    if different:
-        raise HarnessError(f"the replay came to other balances for {len(different)} accounts")
-    return taken

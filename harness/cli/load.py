@@ -18,6 +18,23 @@ def load(
         int | None,
         typer.Option(min=1, max=65535, help="Locust's web page on this port of 127.0.0.1."),
     ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="A backend that somebody runs, instead of one of our own. Any address: "
+            "make sure it is yours."
+        ),
+    ] = None,
+    ledger: Annotated[
+        str | None, typer.Option(help="With --host: the RPC URL of its ledger.")
+    ] = None,
+    deployment: Annotated[
+        Path | None,
+        typer.Option(help="With --host: what it was set up with, as `harness up --json` prints."),
+    ] = None,
+    wallet: Annotated[
+        Path | None, typer.Option(help="With --host: the key file that pays; else the faucet does.")
+    ] = None,
     compare: Annotated[
         Path | None, typer.Option(help="The folder of an earlier run to compare with.")
     ] = None,
@@ -27,13 +44,17 @@ def load(
     """Play a load profile against the reference backend, and judge what is left.
 
     Everything runs on this machine and listens on 127.0.0.1: ledger, Postgres, the backend with
-    its own workers, and Locust. Exit codes: 0 all thresholds held, 1 a judge found something
-    wrong, 3 void because the generator was the limit, 99 a threshold was crossed.
+    its own workers, and Locust; with --host only Locust, against a backend that is there. Exit
+    codes: 0 all thresholds held, 1 a judge found something wrong, 3 void because the generator was
+    the limit, 99 a threshold was crossed.
 
         harness load smoke
         harness load capacity
+        harness load smoke --host http://127.0.0.1:4000 --ledger URL --deployment up.json
         harness load my-profile.toml --compare runs/2026-01-02T101500Z
     """
+    from harness.errors import UsageError
+    from harness.load.economy import visit_of
     from harness.load.locust_process import loadtests_folder
     from harness.load.play import LoadRequest, play
     from harness.load.profile import find_profile, profiles_beside, read_profile
@@ -46,6 +67,10 @@ def load(
             console.print(f"{name:12} {read_profile(path).about}", markup=False, soft_wrap=True)
         return
     path = find_profile(profile, known)
+    visit = visit_of(host, ledger, deployment, wallet)
+    read = read_profile(path)
+    if visit is not None and read.faults:
+        raise UsageError(f"{read.name}: faults: happen to a backend of our own, not to --host")
     earlier = None if compare is None else compared(compare)
     quiet = Console(stderr=True, highlight=False)
     with quiet.status("starting ledger, database and backend ...") as status:
@@ -54,7 +79,9 @@ def load(
             if done % 20 == 0 or done == of or what.startswith("load"):
                 status.update(f"{what}: {done} of {of}")
 
-        result = play(LoadRequest(read_profile(path), path, runs, seed, web, tell))
+        result = play(
+            LoadRequest(read, path.read_text(encoding="utf-8"), runs, seed, web, visit, tell)
+        )
         report = write_report(result, earlier)
     for line in report.lines:
         console.print(line, markup=False, soft_wrap=True)

@@ -11,6 +11,7 @@ from rich.markup import escape
 from harness.cli import (
     bench,
     bench_containers,
+    bench_load,
     compare,
     doctor,
     ledger,
@@ -50,6 +51,7 @@ app.command("up")(up.up)
 app.command("ledger")(ledger.ledger)
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
+app.command("bench-load")(bench_load.bench_load)
 app.command("bench-docker")(bench_containers.bench_docker)
 app.command("load")(load.load)
 app.add_typer(programs.app, name="programs")

@@ -12,10 +12,10 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
 
 import httpx
+
+from harness.faults.loopback import LoopbackServer, QuietHandler
 
 _TIMEOUT_SECONDS = 30.0
 _HOLD_SECONDS_MAX = 30.0
@@ -41,17 +41,31 @@ class Kind(StrEnum):
 
 @dataclass
 class Trouble:
-    """One kind of trouble for some methods, a number of times."""
+    """One kind of trouble for some methods, a number of times, for a share of the calls: with
+    0.1 every tenth one."""
 
     kind: Kind
     methods: frozenset[str]
     times: int
     code: int = -32005
     message: str = "Node is behind"
+    share: float = 1.0
+    _due: float = 0.0
     #: Set when a call stands still here.
     arrived: threading.Event = field(default_factory=threading.Event)
     #: Set to let it go on.
     released: threading.Event = field(default_factory=threading.Event)
+
+    def meets(self, methods: set[str]) -> bool:
+        """Whether the next call of these methods is troubled; counts it."""
+        if self.times == 0 or (self.methods and not self.methods & methods):
+            return False
+        self._due += self.share
+        if self._due < 1 - 1e-9:
+            return False
+        self._due -= 1
+        self.times -= 1
+        return True
 
     def wait_until_held(self) -> None:
         """Return when a call stands still here. Raises TimeoutError if none comes."""
@@ -59,7 +73,7 @@ class Trouble:
             raise TimeoutError(f"no call of {', '.join(sorted(self.methods))} came to be held")
 
 
-class RpcProxy:
+class RpcProxy(LoopbackServer):
     """Forwards JSON-RPC to one upstream on loopback; use as a context manager."""
 
     def __init__(self, upstream: str) -> None:
@@ -69,22 +83,11 @@ class RpcProxy:
         self._http = httpx.Client(timeout=_TIMEOUT_SECONDS, verify=upstream.startswith("https"))
         self._troubles: list[Trouble] = []
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True,
-            name="rpc proxy",
-        )  # fmt: skip
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+        super().__init__(_handler(self), "rpc proxy")
 
     def __exit__(self, *_: object) -> None:
         self.clear()
-        self._server.shutdown()
-        self._server.server_close()
+        super().__exit__()
         self._http.close()
 
     def trouble(
@@ -94,9 +97,10 @@ class RpcProxy:
         times: int = 1,
         code: int = -32005,
         message: str = "Node is behind",
+        share: float = 1.0,
     ) -> Trouble:
         """Trouble the next `times` calls of these methods (of any, without names)."""
-        one = Trouble(kind, frozenset(methods), times, code, message)
+        one = Trouble(kind, frozenset(methods), times, code, message, share)
         with self._lock:
             self._troubles.append(one)
         return one
@@ -113,8 +117,7 @@ class RpcProxy:
         with self._lock:
             self.seen.update(methods)
             for one in self._troubles:
-                if one.times > 0 and (not one.methods or one.methods & set(methods)):
-                    one.times -= 1
+                if one.meets(set(methods)):
                     self.troubled[one.kind] += 1
                     return one
         return None
@@ -124,33 +127,31 @@ class RpcProxy:
         return self._http.post(self._upstream, content=body, headers=headers).content
 
 
-def _handler(proxy: RpcProxy) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
+def _handler(proxy: RpcProxy) -> type[QuietHandler]:
+    class Handler(QuietHandler):
+        def do_POST(self) -> None:  # noqa: N802  # as http.server calls it
             length = int(self.headers.get("content-length", 0))
             if length > _BODY_BYTES_MAX:
-                self._answer(413, b"")
+                self.answer(413, b"")
                 return
             body = self.rfile.read(length)
             calls = json.loads(body)
             calls = calls if isinstance(calls, list) else [calls]
             trouble = proxy.next_trouble([str(call.get("method")) for call in calls])
             if trouble is None:
-                self._answer(200, proxy.forward(body))
+                self.answer(200, proxy.forward(body))
                 return
             self._troubled(trouble, body, calls[0].get("id"))
 
         def _troubled(self, trouble: Trouble, body: bytes, number: object) -> None:
             kind = trouble.kind
             if kind is Kind.TOO_MANY:
-                self._answer(429, b'{"error":"Too many requests"}')
+                self.answer(429, b'{"error":"Too many requests"}')
                 return
             if kind is Kind.ERROR:
                 error = {"code": trouble.code, "message": trouble.message}
                 answer = {"jsonrpc": "2.0", "id": number, "error": error}
-                self._answer(200, json.dumps(answer).encode())
+                self.answer(200, json.dumps(answer).encode())
                 return
             if kind is Kind.HELD_BEFORE:
                 trouble.arrived.set()
@@ -165,19 +166,6 @@ def _handler(proxy: RpcProxy) -> type[BaseHTTPRequestHandler]:
             if kind is Kind.LOST_AFTER:
                 self.close_connection = True
                 return
-            self._answer(200, answer_bytes)
-
-        def _answer(self, status: int, content: bytes) -> None:
-            try:
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-            except OSError:
-                self.close_connection = True  # whoever asked is gone, killed perhaps
-
-        def log_message(self, *_: object) -> None:
-            """Nothing: calls hold addresses."""
+            self.answer(200, answer_bytes)
 
     return Handler

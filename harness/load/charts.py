@@ -16,9 +16,15 @@ _LABEL_GAP = 15
 
 
 def line_chart(
-    series: Sequence[Series], title: str, unit: str, seconds: float, marks: Sequence[float] = ()
+    series: Sequence[Series],
+    title: str,
+    unit: str,
+    seconds: float,
+    marks: Sequence[float] = (),
+    faults: Sequence[tuple[str, float, float]] = (),
 ) -> Markup:
-    """Lines over the seconds of the load; `marks` are the borders of its stages."""
+    """Lines over the seconds of the load; `marks` are the borders of its stages, `faults` the
+    windows (name, from, until) in which something went wrong on purpose."""
     drawn = [one for one in series if one.points]
     top = max((value for one in drawn for _, value in one.points), default=1.0) or 1.0
     top = _round_up(top)
@@ -32,6 +38,12 @@ def line_chart(
         return _TOP + deep - value / top * deep
 
     parts = []
+    for name, begin, end in faults:
+        parts.append(
+            f'<rect x="{x(begin):.1f}" y="{_TOP}" width="{max(x(end) - x(begin), 1):.1f}" '
+            f'height="{deep}" class="fault"/><text x="{x(begin) + 2:.1f}" y="{_TOP - 4}" '
+            f'class="small">{escape(name)}</text>'
+        )
     for step in range(5):
         value = top * step / 4
         parts.append(

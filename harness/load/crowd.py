@@ -17,7 +17,8 @@ from harness.load.records import FILE, Record, Records, read_records, records_of
 
 _LOOK_SECONDS = 1.0
 _OVERTIME_SECONDS = 60.0  # over the profile's length, for the last answers
-_FIRST_RECORD_SECONDS_MAX = 60.0
+_START_SECONDS_MAX = 60.0
+_START_LOOK_SECONDS = 0.05
 _LAST_LINES = 8
 
 
@@ -29,6 +30,8 @@ class Outcome:
     stages_done: int
     ended_early: str | None
     interrupted: bool
+    #: When the crowd came, of the monotonic clock: second 0 of the records.
+    began: float
 
 
 def let_in(
@@ -38,11 +41,13 @@ def let_in(
     *,
     web_port: int | None,
     on_start: Callable[[LocustProcess], None],
+    on_begin: Callable[[float], None],
     on_look: Callable[[float, int], None],
 ) -> Outcome:
     """Run the generator to the profile's end, or until there is no point in going on.
 
-    `on_look(seconds, requests)` is called every second. Ctrl-C ends the crowd and keeps what was
+    `on_begin(began)` is called when the crowd comes, `on_look(seconds, requests)` every second
+    from then on. Ctrl-C ends the crowd and keeps what was
     measured. Raises StartError if the generator does not come up.
     """
     rows: list[Record] = []
@@ -59,17 +64,19 @@ def let_in(
         launched = time.monotonic()
         try:
             while locust.running():
-                time.sleep(_LOOK_SECONDS)
-                if path.exists():
-                    new, offset = read_records(path, offset)
-                    rows += new
                 now = time.monotonic()
                 if began is None:
-                    if not rows:
-                        if now - launched > _FIRST_RECORD_SECONDS_MAX:
-                            break
-                        continue
-                    began = now - rows[0].finished_s
+                    if path.exists():  # the generator makes it as it begins
+                        began = now
+                        on_begin(began)
+                    elif now - launched > _START_SECONDS_MAX:
+                        break
+                    time.sleep(_START_LOOK_SECONDS)
+                    continue
+                time.sleep(_LOOK_SECONDS)
+                new, offset = read_records(path, offset)
+                rows += new
+                now = time.monotonic()
                 on_look(now - began, len(rows))
                 ended_early = _reason_to_end(records_of(rows), profile, now - began)
                 if ended_early is not None:
@@ -85,7 +92,7 @@ def let_in(
     if not rows and not interrupted:
         raise StartError("the generator did not come up; its last lines follow", _log_of(folder))
     done = profile.stages_over(seconds) if ended_early else len(profile.stages)
-    return Outcome(records_of(rows), done, ended_early, interrupted)
+    return Outcome(records_of(rows), done, ended_early, interrupted, began or launched)
 
 
 def _reason_to_end(records: Records, profile: Profile, seconds: float) -> str | None:

@@ -1,17 +1,26 @@
 """The economy under load: embedded ledger on the machine's clock, Postgres, and the backend in
-processes of its own with real workers."""
+processes of its own with real workers; or a backend and a ledger that somebody else runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from solana.rpc.commitment import Confirmed
+from sqlalchemy import text
+
 from harness.backend_process import BackendProcess, backend_environment, run_backend
+from harness.checks import JUDGES, Evidence, Judgement
+from harness.checks.secrecy import judge_secrecy
 from harness.clock import Clock, SystemClock
+from harness.errors import StartError, UsageError
+from harness.ledger.cluster import ClusterLedger, ClusterSource
 from harness.ledger.sources import EmbeddedSource
 from harness.load.profile import Profile
+from harness.load.stock import LAMPORTS_A_MINT
+from harness.load.weather import Weather, open_weather
 from harness.run.session import RunOptions, RunSession
 from harness.testbed import Testbed
 
@@ -19,6 +28,10 @@ from harness.testbed import Testbed
 _UNLIMITED = {"RATE_LIMIT_MAX_REQUESTS": "0", "REVEAL_LIMIT_MAX_REQUESTS": "0"}
 #: Where it does, each wallet comes from an address of its own, through a proxy on this machine.
 _LIMITED = {"TRUSTED_PROXIES": "127.0.0.1"}
+_UNFINISHED = text(
+    "select (select count(*) from reveals where state = 'submitted')"
+    " + (select count(*) from buyback_quotes where state = 'signed')"
+)
 
 
 class RealTimeSource(EmbeddedSource):
@@ -29,40 +42,133 @@ class RealTimeSource(EmbeddedSource):
 
 
 @dataclass(frozen=True)
+class Visit:
+    """A backend that somebody else runs: where it is, where its ledger is, what it sells."""
+
+    host: str
+    ledger: str
+    deployment: Path
+    wallet: Path | None = None
+
+
+def visit_of(
+    host: str | None, ledger: str | None, deployment: Path | None, wallet: Path | None
+) -> Visit | None:
+    """What --host means with what else was given. Raises UsageError for what does not go
+    together."""
+    if host is None:
+        for option, given in (
+            ("--ledger", ledger), ("--deployment", deployment), ("--wallet", wallet)
+        ):  # fmt: skip
+            if given is not None:
+                raise UsageError(f"{option}: goes with --host URL")
+        return None
+    if ledger is None or deployment is None:
+        raise UsageError("--host: also needs --ledger URL and --deployment FILE")
+    return Visit(host, ledger, deployment, wallet)
+
+
+@dataclass(frozen=True)
 class Economy:
+    """`process` and `weather` are None where somebody else runs the backend."""
+
     bed: Testbed
-    backend: BackendProcess
+    base_url: str
+    process: BackendProcess | None = None
+    weather: Weather | None = None
     #: What must not stand in any log.
-    secrets: tuple[str, ...]
+    secrets: tuple[str, ...] = ()
+
+    def unfinished(self) -> int:
+        """Reveals and payments that are sent and not yet known to have landed."""
+        if self.process is None:
+            return 0
+        with self.bed.engine.connect() as connection:
+            return int(connection.execute(_UNFINISHED).scalar_one())
+
+    def judge(self) -> list[Judgement]:
+        """Let every judge look at ledger, database and log; at a foreign backend's ledger only."""
+        evidence: Evidence = self.bed.evidence()
+        if self.process is None:
+            return [judge(evidence) for judge in JUDGES if judge is not judge_secrecy]
+        evidence = replace(evidence, log_text=self.process.log_text(), secrets=self.secrets)
+        return [judge(evidence) for judge in JUDGES]
 
 
 @contextmanager
-def open_economy(profile: Profile, seed: str, folder: Path, items: int) -> Iterator[Economy]:
-    """Bring ledger, database and backend up for one load. Raises StartError."""
-    session = RunSession(RunOptions(seed=seed, folder=folder))
-    session.ledger_source = RealTimeSource()
-    try:
-        with session.testbed(
-            "load",
-            title=f"load: {profile.name}",
-            story=profile.about,
-            changes={"items_available": items, "treasury_lamports": 5_000_000 * 10**9},
-        ) as bed:
-            database_url = bed.engine.url.render_as_string(hide_password=False)
-            environment = backend_environment(
-                deployment=bed.deployment,
-                authority=bed.authority_key,
-                treasury=bed.treasury_key,
-                database_url=database_url,
-                rpc_url=bed.ledger.rpc_url,
-                box_id=bed.box_id,
-                placeholder_uri=bed.config.hidden.uri,
+def open_economy(
+    profile: Profile, seed: str, folder: Path, items: int, visit: Visit | None = None
+) -> Iterator[Economy]:
+    """Bring ledger, database and backend up for one load, or visit those that are there.
+
+    Raises StartError; UsageError if those that are there are not enough for the profile.
+    """
+    with ExitStack() as stack:
+        session = _session(seed, folder, visit)
+        stack.callback(session.close)
+        if visit is not None and session.foreign is not None:
+            assert isinstance(session.ledger_source, ClusterSource)
+            try:
+                session.foreign.check(session.ledger_source)
+            except StartError as nobody:
+                raise UsageError(f"--host: {nobody}") from None
+        changes = {"items_available": items, "treasury_lamports": 5_000_000 * 10**9}
+        bed = stack.enter_context(
+            session.testbed(
+                "load", title=f"load: {profile.name}", story=profile.about,
+                changes=None if visit else changes,
             )
-            environment |= _LIMITED if profile.rate_limits else _UNLIMITED
-            with run_backend(
-                environment, folder / "logs" / "backend.log", workers=profile.backend_workers
-            ) as backend:
-                keys = (environment["ADMIN_WALLET_PRIVATE_KEY"], str(bed.treasury_key))
-                yield Economy(bed, backend, (*keys, str(bed.authority_key), database_url))
-    finally:
-        session.close()
+        )  # fmt: skip
+        if session.foreign is not None:
+            _check_stock(bed, items)
+            yield Economy(bed, session.foreign.base_url)
+            return
+        weather = stack.enter_context(
+            open_weather(profile.faults, bed.ledger.rpc_url, bed.engine.url)
+        )
+        database_url = bed.engine.url.render_as_string(hide_password=False)
+        environment = backend_environment(
+            deployment=bed.deployment,
+            authority=bed.authority_key,
+            treasury=bed.treasury_key,
+            database_url=database_url,
+            rpc_url=bed.ledger.rpc_url,
+            box_id=bed.box_id,
+            placeholder_uri=bed.config.hidden.uri,
+        )
+        environment |= _LIMITED if profile.rate_limits else _UNLIMITED
+        environment |= {"WALLET_AUTH": "required"} if profile.sign_in else {}
+        backend = stack.enter_context(
+            run_backend(
+                environment | weather.variables, folder / "logs" / "backend.log",
+                workers=profile.backend_workers,
+            )
+        )  # fmt: skip
+        keys = (environment["ADMIN_WALLET_PRIVATE_KEY"], str(bed.treasury_key))
+        secrets = (*keys, str(bed.authority_key), database_url)
+        yield Economy(bed, backend.base_url, backend, weather, secrets)
+
+
+def _session(seed: str, folder: Path, visit: Visit | None) -> RunSession:
+    if visit is None:
+        session = RunSession(RunOptions(seed=seed, folder=folder))
+        session.ledger_source = RealTimeSource()
+        return session
+    return RunSession(
+        RunOptions(
+            seed=seed, folder=folder, backend=visit.host, ledger=visit.ledger,
+            deployment=visit.deployment, wallet=visit.wallet,
+        )
+    )  # fmt: skip
+
+
+def _check_stock(bed: Testbed, items: int) -> None:
+    """Raises UsageError if machine or payer has not enough for so many mints."""
+    left = bed.config.items_available - bed.items_redeemed_before
+    if left < items:
+        raise UsageError(f"the machine has {left} boxes left, the profile may need {items}")
+    assert isinstance(bed.ledger, ClusterLedger)
+    if bed.ledger.funder is not None:  # without one the faucet pays
+        balance = bed.client.get_balance(bed.ledger.funder, Confirmed).value
+        if balance < (needed := items * LAMPORTS_A_MINT):
+            raise UsageError(f"--wallet: holds {balance} lamports, {items} mints may need {needed}")

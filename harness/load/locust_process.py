@@ -26,6 +26,11 @@ def loadtests_folder() -> Path:
     return Path(spec.origin).parent
 
 
+def profile_text(name: str) -> str:
+    """A profile that comes with the project."""
+    return (loadtests_folder() / "profiles" / f"{name}.toml").read_text(encoding="utf-8")
+
+
 class LocustProcess:
     """A running generator. `pid` is that of the single process or of the master's group."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.load.profile import ALL, Profile, Stage
+from harness.load.profile import ALL, Profile
 from harness.load.records import DROPPED, FAILED, OK, SHED, Records
 from harness.load.thresholds import Threshold
 
@@ -100,13 +100,13 @@ def verdicts(records: Records, profile: Profile) -> list[Verdict]:
 def value_of(threshold: Threshold, records: Records, profile: Profile) -> float | None:
     """What a threshold measures; None if there is nothing to measure it by."""
     if threshold.measure == "recovery":
-        return _recovery_s(threshold, records, profile)
+        return recovery_s(records, profile, str(threshold.stage), threshold.name)
     part = measured(records, profile)
     seconds = sum(stage.seconds for stage in profile.stages if not stage.warm_up)
     if threshold.stage is not None:
-        number = [stage.name for stage in profile.stages].index(threshold.stage)
-        part = records.where(records.stage == number)
-        seconds = profile.stages[number].seconds
+        begin, end = profile.window(threshold.stage)
+        part = _between(records, begin, end)
+        seconds = end - begin
     if threshold.name is not None:
         part = part.where(part.name == threshold.name)
     return _value(threshold.measure, part, seconds)
@@ -133,30 +133,32 @@ def _latency(measure: str, seconds: NDArray[np.float64]) -> float:
     return float(np.percentile(seconds, int(measure[1:])))
 
 
-def _starts(stages: Sequence[Stage]) -> NDArray[np.float64]:
-    return np.concatenate([[0.0], np.cumsum([stage.seconds for stage in stages])])
+def _between(records: Records, begin: float, end: float) -> Records:
+    """What was meant to start within a window."""
+    return records.where((records.intended_s >= begin) & (records.intended_s < end))
 
 
-def _recovery_s(threshold: Threshold, records: Records, profile: Profile) -> float | None:
-    """Seconds from the end of a stage to the first second that is calm and stays so.
+def recovery_s(
+    records: Records, profile: Profile, window: str, name: str | None = None
+) -> float | None:
+    """Seconds from the end of a stage or fault to the first second that is calm and stays so,
+    until the next fault or the end.
 
     Calm: nothing failed or was turned away among what was meant to start in that second, and its
-    p95 is at most twice that of the stage before the disturbance.
+    p95 is at most twice that of the time before the disturbance.
     """
-    names = [stage.name for stage in profile.stages]
-    number = names.index(str(threshold.stage))
-    if number == 0 or number + 1 >= len(names):
-        return None
-    starts = _starts(profile.stages)
-    before = records.where((records.stage == number - 1) & (records.outcome == OK))
-    after = records.where(records.intended_s >= starts[number + 1])
-    if threshold.name is not None:
-        before = before.where(before.name == threshold.name)
-        after = after.where(after.name == threshold.name)
+    _, end = profile.window(window)
+    before = _between(records, *profile.calm_before(window))
+    before = before.where(before.outcome == OK)
+    next_fault = min((one.at_s for one in profile.faults if one.at_s >= end), default=math.inf)
+    after = _between(records, end, next_fault)
+    if name is not None:
+        before = before.where(before.name == name)
+        after = after.where(after.name == name)
     if len(before) == 0 or len(after) == 0:
         return None
     calm_s = _CALM * float(np.percentile(before.latency_s, 95))
-    second = (after.intended_s - starts[number + 1]).astype(int)
+    second = (after.intended_s - end).astype(int)
     last_restless = -1
     for one in range(int(second.max()) + 1):
         part = after.where(second == one)

@@ -11,6 +11,9 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+from solders.keypair import Keypair
 
 #: Names the plan's path to the generator.
 ENVIRONMENT = "MYSTERY_BOX_LOAD_PLAN"
@@ -31,6 +34,8 @@ class Plan:
     generators: int
     #: Whether wallets are told apart by X-Forwarded-For, as behind a proxy that the backend trusts.
     forwarded: bool
+    #: Whether wallets sign in first.
+    sign_in: bool
     candy_machine: str
     candy_guard: str
     collection_mint: str
@@ -64,3 +69,12 @@ def read_stock(path: Path, index: int, generators: int) -> list[StockItem]:
     with path.open(encoding="utf-8") as lines:
         share = [line.split() for number, line in enumerate(lines) if number % generators == index]
     return [StockItem(secret, "" if mint == "-" else mint, state) for secret, mint, state in share]
+
+
+def signed_challenge(wallet: Keypair, challenge: dict[str, Any]) -> dict[str, str]:
+    """What `/auth/sign-in` wants: the challenge's message, signed as a wallet does it."""
+    return {
+        "walletAddress": str(wallet.pubkey()),
+        "nonce": str(challenge["nonce"]),
+        "signature": str(wallet.sign_message(str(challenge["message"]).encode())),
+    }

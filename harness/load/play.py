@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from solders.pubkey import Pubkey
 
-from harness.checks import JUDGES, Judgement
+from harness.checks import Judgement
 from harness.errors import (
     EXIT_ENVIRONMENT,
     EXIT_FAILED,
@@ -20,17 +20,24 @@ from harness.errors import (
     EXIT_PASSED,
     EXIT_THRESHOLD,
 )
+from harness.ledger.cluster import place
 from harness.load.aftermath import judge_limits, judge_resources
 from harness.load.crowd import Outcome, let_in
-from harness.load.economy import Economy, open_economy
+from harness.load.economy import Economy, Visit, open_economy
+from harness.load.history import add_history, take_history_away
 from harness.load.measurements import Knee, Row, Verdict, knee, table, verdicts
 from harness.load.plan import Plan, write_stock
 from harness.load.profile import Profile
-from harness.load.server_metrics import ServerMetric, changed, read_metrics
+from harness.load.server_metrics import FILE as METRICS_FILE
+from harness.load.server_metrics import MetricsOverTime, ServerMetric, changed, read_metrics
 from harness.load.stock import Minted, mint_stock, new_wallet, reveal_stock, stock_items
-from harness.load.watch import Watch, saturation
+from harness.load.watch import FILE as PROCESSES_FILE
+from harness.load.watch import OWN_GROUP, Watch, saturation
 from harness.run.folder import new_run_folder
+from harness.testbed import Testbed
 
+_SETTLE_SECONDS_MAX = 90.0  # a quote that was sent may live as long as its blockhash
+_SETTLE_LOOK_SECONDS = 0.5
 _JOURNEY_WALLETS = 50
 _JOURNEY_LAMPORTS = 1_000 * 10**9
 
@@ -42,11 +49,16 @@ class LoadRequest:
     """What a person asked for. `tell(what, done, of)` is called as it goes on."""
 
     profile: Profile
-    profile_path: Path
+    #: As it is written; lies beside the results.
+    profile_text: str
     runs: Path
     seed: str = "1"
     web_port: int | None = None
+    #: A backend that somebody else runs, instead of one of our own.
+    visit: Visit | None = None
     tell: Tell = lambda what, done, of: None
+    #: Called once judged, while everything still stands.
+    look_after: Callable[[Testbed], None] = lambda bed: None
 
 
 @dataclass(frozen=True)
@@ -63,8 +75,13 @@ class LoadResult:
     watch: Watch
     minted: Minted
     server: list[ServerMetric]
+    over_time: MetricsOverTime
+    #: (name, from, until) of faults as they happened, in seconds since the crowd came.
+    faults: list[tuple[str, float, float]]
     knee: Knee | None
     void: str | None
+    #: Against what, for the page.
+    where: str
 
     @property
     def exit_code(self) -> int:
@@ -93,35 +110,55 @@ def play(request: LoadRequest) -> LoadResult:
     journeys = round(profile.arrivals_expected() * profile.share("journey") * 2) + 10
     stock = folder.resolve() / "stock.txt"
     try:
-        with open_economy(profile, request.seed, folder, sealed + revealed + journeys) as economy:
+        with open_economy(
+            profile, request.seed, folder, sealed + revealed + journeys, request.visit
+        ) as economy:
             bed, tell = economy.bed, request.tell
+            if profile.nfts_sold_before:
+                add_history(bed.engine, profile.nfts_sold_before)
             held, minted = mint_stock(bed, sealed + revealed, tell)
-            forwarded = profile.rate_limits
-            reveal_stock(held[:revealed], economy.backend.base_url, bed.box_id, forwarded, tell)
+            reveal_stock(
+                held[:revealed], economy.base_url, bed.box_id, forwarded=profile.rate_limits,
+                sign_in=profile.sign_in, tell=tell,
+            )  # fmt: skip
             wallets = (
                 [new_wallet(bed, _JOURNEY_LAMPORTS) for _ in range(_JOURNEY_WALLETS)]
-                if profile.mix.get("journey")
+                if profile.mix.get("journey") or profile.mix.get("signin")
                 else []
             )
             write_stock(stock, stock_items(held, revealed, wallets))
             plan = _plan(request, economy, folder, stock)
             plan.write(folder / "plan.json")
-            watch = Watch({"ledger": [os.getpid()], "backend": [economy.backend.pid]})
-            before = read_metrics(f"{economy.backend.url}/metrics")
+            groups = {OWN_GROUP: [os.getpid()]}
+            if economy.process is not None:
+                groups["backend"] = [economy.process.pid]
+            watch = Watch(groups)
+            over_time = MetricsOverTime(f"{plan.backend_url}/metrics")
+            before = read_metrics(over_time.url)
+            over_time.start()
+            weather = economy.weather
             outcome = let_in(
                 plan, profile, folder, web_port=request.web_port,
                 on_start=lambda locust: watch.start("generator", locust.pids),
+                on_begin=lambda began: None if weather is None else weather.begin(began),
                 on_look=lambda seconds, requests: tell(
                     f"load, {requests} requests", round(seconds), round(profile.seconds)
                 ),
             )  # fmt: skip
-            server = changed(before, read_metrics(f"{economy.backend.url}/metrics"))
-            judgements = [
-                *judge(economy, folder),
-                judge_limits(outcome.records, profile),
-                judge_resources(lambda: watch.of("backend"), bed.engine),
-            ]
+            if weather is not None:
+                weather.end()
+            _wait_until_settled(economy)
+            if profile.nfts_sold_before:
+                take_history_away(bed.engine)
+            server = changed(before, read_metrics(over_time.url))
+            judgements = [*judge(economy, folder), judge_limits(outcome.records, profile)]
+            if economy.process is not None:
+                judgements.append(judge_resources(lambda: watch.of("backend"), bed.engine))
+            request.look_after(bed)
             watch.stop()
+            over_time.stop()
+            over_time.write(folder / METRICS_FILE, outcome.began)
+            watch.write(folder / PROCESSES_FILE, outcome.began)
     finally:
         stock.unlink(missing_ok=True)
     return LoadResult(
@@ -135,9 +172,14 @@ def play(request: LoadRequest) -> LoadResult:
         watch=watch,
         minted=minted,
         server=server,
+        over_time=over_time,
+        faults=[] if weather is None else weather.happened,
         knee=knee(outcome.records, profile, outcome.stages_done)
         if profile.steps_until_broken
         else None,
+        where="embedded ledger, in real time, on this machine"
+        if request.visit is None
+        else f"the backend at {place(request.visit.host)}",
         void=saturation(watch.of("generator"), outcome.records),
     )
 
@@ -150,26 +192,31 @@ def judge(economy: Economy, folder: Path) -> list[Judgement]:
             number, _ = bed.next_nft()
             bed.book.add(f"nft-{number}", Pubkey.from_string(address))
         path.unlink()
-    evidence = dataclasses.replace(
-        bed.evidence(), log_text=economy.backend.log_text(), secrets=economy.secrets
-    )
-    return [judge_(evidence) for judge_ in JUDGES]
+    return economy.judge()
+
+
+def _wait_until_settled(economy: Economy) -> None:
+    """What a fault or a full house left half done is the backend's worker's to finish."""
+    deadline = time.monotonic() + _SETTLE_SECONDS_MAX
+    while economy.unfinished() and time.monotonic() < deadline:
+        time.sleep(_SETTLE_LOOK_SECONDS)
 
 
 def _plan(request: LoadRequest, economy: Economy, folder: Path, stock: Path) -> Plan:
-    deployment, backend = economy.bed.deployment, economy.backend
+    deployment, base = economy.bed.deployment, urlsplit(economy.base_url)
     copied = folder / "profile.toml"
-    shutil.copyfile(request.profile_path, copied)
+    copied.write_text(request.profile_text, encoding="utf-8")
     return Plan(
         profile=str(copied.resolve()),
         folder=str(folder.resolve()),
         stock=str(stock),
-        backend_url=backend.url,
-        api_prefix=backend.base_url.removeprefix(backend.url),
+        backend_url=f"{base.scheme}://{base.netloc}",
+        api_prefix=base.path,
         rpc_url=economy.bed.ledger.rpc_url,
         box_id=economy.bed.box_id,
         generators=request.profile.workers,
         forwarded=request.profile.rate_limits,
+        sign_in=request.profile.sign_in,
         candy_machine=str(deployment.candy_machine),
         candy_guard=str(deployment.candy_guard),
         collection_mint=str(deployment.collection_mint),

@@ -34,6 +34,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.load.fault import Fault, faults_from
+from harness.load.history import NFTS_MAX
 from harness.load.thresholds import Threshold, parse_threshold
 
 ARRIVALS = ("constant", "poisson", "closed")
@@ -51,6 +53,7 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "journey": ("mint", "reveal", "look", "request", "confirm"),
     "bot": (),
     "abuse": (),
+    "signin": ("challenge", "token"),
 }
 #: How many NFTs an arrival uses up: still sealed, or revealed beforehand.
 SEALED_USED = {"reveal": 1}
@@ -89,7 +92,12 @@ class Profile:
     workers: int = 1
     backend_workers: int = 1
     rate_limits: bool = False
+    #: NFTs that lie in the database, revealed and sold before the load.
+    nfts_sold_before: int = 0
+    #: Whether wallets sign in and act with their token, as production demands.
+    sign_in: bool = False
     steps_until_broken: bool = False
+    faults: tuple[Fault, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -118,6 +126,30 @@ class Profile:
                 return number
         return len(self.stages)
 
+    def window(self, name: str) -> tuple[float, float]:
+        """From and until of a stage or a fault, in seconds since the crowd came."""
+        for fault in self.faults:
+            if fault.name == name:
+                return fault.at_s, fault.until_s
+        end = 0.0
+        for stage in self.stages:
+            begin, end = end, end + stage.seconds
+            if stage.name == name:
+                return begin, end
+        raise KeyError(name)
+
+    def calm_before(self, name: str) -> tuple[float, float]:
+        """The time before a stage or fault that it is compared with: of a stage the one before
+        it, of a fault what lies between it and the one before, warm-up left out."""
+        begin, _ = self.window(name)
+        if name in {fault.name for fault in self.faults}:
+            restless = [fault.name for fault in self.faults]
+            restless += [stage.name for stage in self.stages if stage.warm_up]
+            ends = [end for _, end in map(self.window, restless) if end <= begin]
+            return max(ends, default=0.0), begin
+        stage = self.stages[max(0, self.stages_over(begin) - 1)]
+        return self.window(stage.name)[0], begin
+
     def share(self, action: str) -> float:
         return self.mix.get(action, 0.0) / sum(self.mix.values())
 
@@ -138,11 +170,13 @@ def _with_slack(mean: float) -> int:
     return math.ceil(mean + 4 * math.sqrt(mean)) if mean else 0
 
 
-def request_names(mix: Mapping[str, float]) -> set[str]:
+def request_names(mix: Mapping[str, float], *, sign_in: bool = False) -> set[str]:
     """Every name under which measurements of this mix appear."""
     names: set[str] = set()
     for action in mix:
         names |= {action, *ACTIONS[action]}
+    if sign_in:
+        names |= {"signin", *ACTIONS["signin"]}
     return names
 
 
@@ -175,7 +209,8 @@ def profile_from(values: dict[str, Any], name: str) -> Profile:
     """A profile from the values of its file; `name` stands in its messages."""
     known = {
         "about", "arrival", "mix", "stages", "steps", "thresholds", "seed", "in_flight_max",
-        "workers", "backend_workers", "rate_limits",
+        "workers", "backend_workers", "rate_limits", "sign_in", "faults",
+        "nfts_sold_before",
     }  # fmt: skip
     if unknown := sorted(set(values) - known):
         raise UsageError(f"{name}: {unknown[0]}: unknown key; known: {', '.join(sorted(known))}")
@@ -186,13 +221,20 @@ def profile_from(values: dict[str, Any], name: str) -> Profile:
     if ("stages" in values) == ("steps" in values):
         raise UsageError(f"{name}: give either [[stages]] or [steps]")
     stages = _steps(values["steps"], name) if "steps" in values else _stages(values["stages"], name)
+    faults = faults_from(values.get("faults", []), name, sum(stage.seconds for stage in stages))
+    windows = [stage.name for stage in stages] + [fault.name for fault in faults]
+    if len(set(windows)) != len(windows) or ALL in windows:
+        raise UsageError(
+            f"{name}: two stages or faults have the same name, or one is called {ALL!r}"
+        )
+    sign_in = bool(values.get("sign_in", False))
     profile = Profile(
         name=name,
         about=str(values.get("about", "")),
         arrival=arrival,
         mix=mix,
         stages=stages,
-        thresholds=_thresholds(values.get("thresholds", []), mix, stages, name),
+        thresholds=_thresholds(values.get("thresholds", []), mix, windows, sign_in, name),
         seed=_whole(values.get("seed", 1), "seed", name, 0, 2**63 - 1),
         in_flight_max=_whole(
             values.get("in_flight_max", 200), "in_flight_max", name, 1, IN_FLIGHT_MAX
@@ -200,7 +242,12 @@ def profile_from(values: dict[str, Any], name: str) -> Profile:
         workers=_whole(values.get("workers", 1), "workers", name, 1, 64),
         backend_workers=_whole(values.get("backend_workers", 1), "backend_workers", name, 1, 64),
         rate_limits=bool(values.get("rate_limits", False)),
+        sign_in=sign_in,
+        nfts_sold_before=_whole(
+            values.get("nfts_sold_before", 0), "nfts_sold_before", name, 0, NFTS_MAX
+        ),
         steps_until_broken="steps" in values,
+        faults=faults,
     )
     if profile.seconds > SECONDS_MAX or profile.arrivals_expected() > ARRIVALS_MAX:
         raise UsageError(
@@ -244,9 +291,6 @@ def _stages(value: object, name: str) -> tuple[Stage, ...]:
                 warm_up=bool(entry.get("warm_up", False)),
             )
         )
-    names = [stage.name for stage in stages]
-    if len(set(names)) != len(names) or ALL in names:
-        raise UsageError(f"{name}: stages: two have the same name, or one is called {ALL!r}")
     return tuple(stages)
 
 
@@ -267,22 +311,22 @@ def _steps(value: dict[str, Any], name: str) -> tuple[Stage, ...]:
 
 
 def _thresholds(
-    value: object, mix: Mapping[str, float], stages: tuple[Stage, ...], name: str
+    value: object, mix: Mapping[str, float], windows: list[str], sign_in: bool, name: str
 ) -> tuple[Threshold, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise UsageError(f'{name}: thresholds: must be a list such as ["p95 reveal < 800 ms"]')
-    found = []
+    found, measured_names = [], request_names(mix, sign_in=sign_in)
     for text in value:
         threshold = parse_threshold(text)
-        if threshold.name is not None and threshold.name not in request_names(mix):
+        if threshold.name is not None and threshold.name not in measured_names:
             raise UsageError(
                 f"{name}: threshold {text!r}: {threshold.name!r} is not measured by this mix; "
-                f"measured: {', '.join(sorted(request_names(mix)))}"
+                f"measured: {', '.join(sorted(measured_names))}"
             )
-        if threshold.stage is not None and threshold.stage not in {one.name for one in stages}:
+        if threshold.stage is not None and threshold.stage not in windows:
             raise UsageError(
-                f"{name}: threshold {text!r}: there is no stage {threshold.stage!r}; stages: "
-                f"{', '.join(one.name for one in stages)}"
+                f"{name}: threshold {text!r}: there is no stage or fault {threshold.stage!r}; "
+                f"there are: {', '.join(windows)}"
             )
         found.append(threshold)
     return tuple(found)

@@ -15,11 +15,19 @@ from jinja2 import Environment, PackageLoader
 
 from harness.errors import UsageError
 from harness.load.charts import line_chart
-from harness.load.measurements import PERCENTILES, Row, Verdict
+from harness.load.measurements import PERCENTILES, Row, Verdict, recovery_s
 from harness.load.play import LoadResult
 from harness.load.profile import ALL
 from harness.load.records import DROPPED, OK, Records
-from harness.load.series import arrivals_and_answers, latency, memory, processor
+from harness.load.series import (
+    arrivals_and_answers,
+    latency,
+    memory,
+    open_files,
+    processor,
+    queues,
+    served,
+)
 from harness.run.folder import write_json
 
 FILE = "load.json"
@@ -54,11 +62,12 @@ def write_report(result: LoadResult, earlier: dict[str, Any] | None = None) -> R
     environment.filters["ms"] = lambda seconds: (
         "" if math.isnan(seconds) else f"{seconds * 1000:.0f}"
     )
+    environment.filters["recovered"] = lambda seconds: shown("recovery", seconds)
     styles = Environment(loader=PackageLoader("harness.report"))  # the same page style
     profile, records = result.profile, result.outcome.records
     seconds = max(float(records.finished_s.max()) if len(records) else 0.0, 1.0)
     ends = np.cumsum([stage.seconds for stage in profile.stages])[:-1].tolist()
-    samples = result.watch.samples
+    samples, began = result.watch.samples, result.outcome.began
     page = environment.get_template("load.html.j2").render(
         css=styles.loader.get_source(styles, "report.css")[0]  # type: ignore[union-attr]  # just set
         + environment.loader.get_source(environment, "load.css")[0],  # type: ignore[union-attr]
@@ -68,7 +77,8 @@ def write_report(result: LoadResult, earlier: dict[str, Any] | None = None) -> R
         reasons=_reasons(result),
         started=f"{result.started:%Y-%m-%d %H:%M:%S} UTC",
         crowd="open arrival, " + profile.arrival if profile.is_open else "closed crowd",
-        where="embedded ledger, in real time, on this machine",
+        where=result.where,
+        fault_rows=[(*one, recovery_s(records, profile, one[0])) for one in result.faults],
         figures=_figures(result),
         thresholds=_thresholds(result, earlier),
         earlier=earlier,
@@ -80,12 +90,17 @@ def write_report(result: LoadResult, earlier: dict[str, Any] | None = None) -> R
             "latency looks better than it was."
         ),
         charts={
-            "arrivals": line_chart(
-                arrivals_and_answers(records, seconds), "requests", "/s", seconds, ends
-            ),
-            "latency": line_chart(latency(records, seconds), "latency", "ms", seconds, ends),
-            "processor": line_chart(processor(samples), "processor", "%", seconds, ends),
-            "memory": line_chart(memory(samples), "memory", "MB", seconds, ends),
+            name: line_chart(lines, title, unit, seconds, ends, result.faults)
+            for name, title, unit, lines in (
+                ("arrivals", "requests", "/s", arrivals_and_answers(records, seconds)),
+                ("latency", "latency", "ms", latency(records, seconds)),
+                ("served", "as the backend counted", "/s", served(result.over_time, began)),
+                ("queues", "under way in the backend", "", queues(result.over_time, began)),
+                ("processor", "processor", "%", processor(samples, began)),
+                ("memory", "memory", "MB", memory(samples, began)),
+                ("files", "open files", "", open_files(samples, began)),
+            )
+            if lines
         },
         rows=result.rows,
         errors=_errors(records),
@@ -115,6 +130,11 @@ def summary(result: LoadResult) -> dict[str, Any]:
             "broken_at": result.knee.broken_at,
             "broken": [verdict.threshold.text for verdict in result.knee.broken],
         },
+        "faults": [
+            {"name": name, "from_s": begin, "until_s": end,
+             "recovery_s": _finite(recovery_s(result.outcome.records, result.profile, name))}
+            for name, begin, end in result.faults
+        ],
         "server": {one.name: _finite(one.after) for one in result.server},
         "thresholds": [
             {"text": one.threshold.text, "value": _finite(one.value), "holds": one.holds}

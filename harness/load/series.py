@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.load.records import DROPPED, FAILED, OK, SHED, Records
+from harness.load.server_metrics import MetricsOverTime
 from harness.load.watch import Sample
 
 _POINTS_MAX = 240
+_METRIC = "mystery_box_"
 
 
 @dataclass(frozen=True)
@@ -64,22 +66,55 @@ def latency(
     return found
 
 
-def processor(samples: Sequence[Sample]) -> list[Series]:
+def processor(samples: Sequence[Sample], began: float) -> list[Series]:
     """Processor time of each group of processes, in per cent of one processor."""
-    return _by_group(samples, lambda one: one.cpu_share_all * 100)
+    return _by_group(samples, began, lambda one: one.cpu_share_all * 100)
 
 
-def memory(samples: Sequence[Sample]) -> list[Series]:
+def memory(samples: Sequence[Sample], began: float) -> list[Series]:
     """Resident memory of each group of processes, in MB."""
-    return _by_group(samples, lambda one: one.rss_bytes / 1e6)
+    return _by_group(samples, began, lambda one: one.rss_bytes / 1e6)
 
 
-def _by_group(samples: Sequence[Sample], value: object) -> list[Series]:
-    assert callable(value)
-    groups = list(dict.fromkeys(sample.group for sample in samples))
-    found = []
-    for group, colour in zip(groups, "abcd", strict=False):
-        points = [(one.at_s, float(value(one))) for one in samples if one.group == group]
-        step = max(1, len(points) // _POINTS_MAX)
-        found.append(Series(group, points[::step], colour))
-    return found
+def open_files(samples: Sequence[Sample], began: float) -> list[Series]:
+    """Files and sockets that each group of processes has open."""
+    return _by_group(samples, began, lambda one: float(one.open_files))
+
+
+def served(over_time: MetricsOverTime, began: float) -> list[Series]:
+    """What the backend counted itself, a second: answers, reveals, sales, calls to the ledger."""
+    return _named(
+        ("answers", over_time.rate(f"{_METRIC}http_request_seconds_count", began)),
+        ("reveals", over_time.rate(f"{_METRIC}reveals_total{{code=, outcome=revealed", began)),
+        ("paid", over_time.rate(f"{_METRIC}buybacks_total{{code=, outcome=paid", began)),
+        ("RPC calls", over_time.rate(f"{_METRIC}rpc_requests_total", began)),
+    )
+
+
+def queues(over_time: MetricsOverTime, began: float) -> list[Series]:
+    """What was under way in the backend, and how much of its pool of connections was in use."""
+    return _named(
+        ("under way", over_time.gauge(f"{_METRIC}requests_under_way", began)),
+        ("DB in use", over_time.gauge(f"{_METRIC}database_connections_in_use", began)),
+    )
+
+
+def _named(*lines: tuple[str, list[tuple[float, float]]]) -> list[Series]:
+    return [
+        Series(name, points[:: max(1, len(points) // _POINTS_MAX)], colour)
+        for (name, points), colour in zip(lines, "abcd", strict=False)
+        if points
+    ]
+
+
+def _by_group(
+    samples: Sequence[Sample], began: float, value: Callable[[Sample], float]
+) -> list[Series]:
+    groups = dict.fromkeys(sample.group for sample in samples)
+    return _named(
+        *(
+            (group, [(one.at_s - began, value(one)) for one in samples
+                     if one.group == group and one.at_s >= began])
+            for group in groups
+        )
+    )  # fmt: skip

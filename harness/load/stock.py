@@ -19,7 +19,7 @@ from solders.message import Message
 from solders.transaction import VersionedTransaction
 
 from harness.errors import StartError
-from harness.load.plan import REVEALED, SEALED, StockItem
+from harness.load.plan import REVEALED, SEALED, StockItem, signed_challenge
 from harness.submission import COMPUTE_UNITS_LIMIT
 from harness.testbed import Testbed
 from programs.candy_guard import client as candy_guard
@@ -29,7 +29,7 @@ NFTS_PER_WALLET = 4  # the guide lets a wallet open five boxes a minute
 _AT_ONCE = 8
 _ACCOUNTS_PER_CALL = 100
 _TIMEOUT_SECONDS = 60.0
-_MINT_LAMPORTS = 250_000_000  # price, rent of four accounts and fees, with room
+LAMPORTS_A_MINT = 250_000_000  # price, rent of four accounts and fees, with room
 
 Tell = Callable[[str, int, int], None]
 """tell(what, done, of) is called as it goes on."""
@@ -57,7 +57,7 @@ def mint_stock(bed: Testbed, nfts: int, tell: Tell) -> tuple[list[tuple[Keypair,
     started = time.perf_counter()
     for number in range(nfts):
         if number % NFTS_PER_WALLET == 0:
-            wallet = new_wallet(bed, NFTS_PER_WALLET * _MINT_LAMPORTS)
+            wallet = new_wallet(bed, NFTS_PER_WALLET * LAMPORTS_A_MINT)
         index, nft = bed.next_nft()
         bed.book.add(f"nft-{index}", nft.pubkey())
         instruction = candy_guard.mint(
@@ -92,12 +92,20 @@ def new_wallet(bed: Testbed, lamports: int) -> Keypair:
 
 
 def reveal_stock(
-    held: Sequence[tuple[Keypair, str]], base_url: str, box_id: str, forwarded: bool, tell: Tell
+    held: Sequence[tuple[Keypair, str]],
+    base_url: str,
+    box_id: str,
+    *,
+    forwarded: bool,
+    sign_in: bool,
+    tell: Tell,
 ) -> None:
     """Reveal NFTs through the backend. Raises StartError with the first answer but a yes."""
 
     def reveal(number: int) -> httpx.Response:
         headers = {"x-forwarded-for": f"198.19.255.{number % 250}"} if forwarded else {}
+        if sign_in:
+            headers["authorization"] = f"Bearer {_token(http, held[number][0], headers)}"
         return http.post(f"/reveal/{held[number][1]}", json={"boxId": box_id}, headers=headers)
 
     limits = httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE)
@@ -112,6 +120,19 @@ def reveal_stock(
                 raise StartError(f"the backend would not reveal the stock: {answer.status_code} "
                                  f"{answer.text[:200]}")  # fmt: skip
             tell("revealing", done, len(held))
+
+
+def _token(http: httpx.Client, wallet: Keypair, headers: dict[str, str]) -> str:
+    """Sign in as the wallet. Raises StartError with the answer if it fails."""
+    address = str(wallet.pubkey())
+    asked = http.post("/auth/challenge", json={"walletAddress": address}, headers=headers)
+    if asked.is_success:
+        body = signed_challenge(wallet, asked.json())
+        answer = http.post("/auth/sign-in", json=body, headers=headers)
+        if answer.is_success:
+            return str(answer.json()["accessToken"])
+        asked = answer
+    raise StartError(f"the stock could not sign in: {asked.status_code} {asked.text[:200]}")
 
 
 def stock_items(

@@ -3,15 +3,18 @@ lateness. If the generator was the limit, what was measured says nothing about t
 
 from __future__ import annotations
 
+import csv
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import psutil
 
 from harness.load.records import DROPPED, Records
 
+FILE = "processes.csv"
 _INTERVAL_SECONDS = 0.5
 _SAMPLES_MAX = 100_000
 #: The harness's own process, with the embedded ledger in it; its children are other groups.
@@ -25,7 +28,8 @@ LATENESS_P99_S_MAX = 0.1
 
 @dataclass(frozen=True)
 class Sample:
-    """One look at one group of processes. `cpu_share` of one processor of the busiest process."""
+    """One look at one group of processes, at a time of the monotonic clock. `cpu_share` of one
+    processor of the busiest process."""
 
     at_s: float
     group: str
@@ -44,12 +48,10 @@ class Watch:
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _known: dict[int, psutil.Process] = field(default_factory=dict)
-    _start: float = 0.0
 
     def start(self, group: str, pids: list[int]) -> None:
         """Begin, with one more group."""
         self.groups[group] = pids
-        self._start = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="load watch", daemon=True)
         self._thread.start()
 
@@ -77,8 +79,7 @@ class Watch:
                 continue  # ended between being listed and being looked at
         if not shares:
             return None
-        at_s = time.monotonic() - self._start
-        return Sample(at_s, group, max(shares, default=0.0), sum(shares), rss, files)
+        return Sample(time.monotonic(), group, max(shares, default=0.0), sum(shares), rss, files)
 
     def _family(self, pids: list[int]) -> list[int]:
         """The processes and all their children."""
@@ -95,6 +96,17 @@ class Watch:
         if pid not in self._known:
             self._known[pid] = psutil.Process(pid)
         return self._known[pid]
+
+    def write(self, path: Path, began: float) -> None:
+        """One row a look at a group, in seconds since the crowd came."""
+        with path.open("w", newline="", encoding="utf-8") as file:
+            out = csv.writer(file)
+            out.writerow(["at_s", "group", "cpu_share", "rss_bytes", "open_files"])
+            out.writerows(
+                [f"{one.at_s - began:.3f}", one.group, f"{one.cpu_share_all:.3f}", one.rss_bytes,
+                 one.open_files]
+                for one in self.samples
+            )  # fmt: skip
 
     def of(self, group: str) -> list[Sample]:
         return [sample for sample in self.samples if sample.group == group]

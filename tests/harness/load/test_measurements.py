@@ -145,3 +145,21 @@ def test_a_saturated_generator_is_noticed() -> None:
     assert saturation(busy(0.5), late(0.001)) is None
     assert "of a processor" in str(saturation(busy(0.99), late(0.001)))
     assert "late at the 99th" in str(saturation(busy(0.5), late(0.5)))
+
+
+FAULT = {"kind": "ledger-stall", "at_s": 20, "for_s": 5}
+
+
+def test_a_threshold_names_a_faults_window_and_its_recovery() -> None:
+    rows = changed(changed(steady(), 20, 25, outcome=FAILED), 25, 28, latency_s=0.5)
+    failing = "errors < 1 % in ledger-stall"
+    recovering = "recovery < 5 s after ledger-stall"
+    made = profile(failing, recovering, faults=[FAULT])
+    found = {one.threshold.text: one.value for one in verdicts(records_of(rows), made)}
+    assert found == {failing: 1.0, recovering: 3.0}
+
+
+def test_a_fault_is_compared_with_the_calm_after_the_one_before() -> None:
+    made = profile(faults=[{**FAULT, "name": "first", "at_s": 12}, FAULT])
+    assert made.calm_before("first") == (10, 12), "the warm-up is left out"
+    assert made.calm_before("ledger-stall") == (17, 20)

@@ -23,6 +23,9 @@ GOOD: dict[str, Any] = {
 }
 
 
+FAULT = {"kind": "ledger-stall", "at_s": 3, "for_s": 5}
+
+
 def made(**changes: Any) -> Profile:
     values = {**GOOD, **changes}
     return profile_from({key: value for key, value in values.items() if value is not None}, "mine")
@@ -60,15 +63,26 @@ def test_every_profile_of_the_project_is_good() -> None:
         ({"stages": [{"seconds": 1}]}, "rate is missing"),
         ({"stages": [{"seconds": 1, "rate": 1, "rat": 1}]}, "rat: unknown key"),
         ({"stages": [{"seconds": "1", "rate": 1}]}, "stages 1.seconds: must be a number"),
-        ({"stages": [{"name": "a", "seconds": 1, "rate": 1}] * 2}, "two have the same name"),
+        (
+            {"stages": [{"name": "a", "seconds": 1, "rate": 1}] * 2},
+            "two stages or faults have the same name",
+        ),
         ({"stages": [{"name": "all", "seconds": 1, "rate": 1}]}, "one is called 'all'"),
         ({"steps": {"first": 1}}, "either"),
         ({"stages": None, "steps": {"first": 9, "last": 3}}, "steps.last: must be"),
         ({"stages": None, "steps": {}, "thresholds": []}, "a capacity search needs thresholds"),
         ({"stages": [{"seconds": 14_400, "rate": 9_999}], "thresholds": []}, "at most"),
         ({"thresholds": ["p95 sell < 1 s"]}, "'sell' is not measured by this mix"),
-        ({"thresholds": ["p95 < 1 s in the evening"]}, "there is no stage 'the evening'"),
+        ({"thresholds": ["p95 < 1 s in the evening"]}, "there is no stage or fault 'the evening'"),
         ({"thresholds": "p95 < 1 s"}, "thresholds: must be a list"),
+        ({"faults": [{"kind": "flood"}]}, "faults 1: kind: must be one of rpc-429"),
+        ({"faults": [{"kind": "rpc-429", "at_s": 3}]}, "faults 1: for_s: must be a number"),
+        ({"faults": [{**FAULT, "for_s": 26}]}, "for_s: must be a number from 0.1 to 25"),
+        ({"faults": [{**FAULT, "share": 0.5}]}, "share: only rpc-429 has one"),
+        ({"faults": [{**FAULT, "at": 3}]}, "faults 1: at: unknown key"),
+        ({"faults": [FAULT, FAULT]}, "begins before"),
+        ({"faults": [{**FAULT, "at_s": 15}]}, "ends at 20 s, the load at 17 s"),
+        ({"faults": [{**FAULT, "name": "up"}]}, "two stages or faults have the same name"),
         ({"workers": 0}, "workers: must be a whole number from 1"),
     ],
 )
