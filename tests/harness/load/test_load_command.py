@@ -88,6 +88,8 @@ def test_a_closed_crowd_and_a_crossed_threshold(tmp_path: Path) -> None:
         (("noon",), "profile 'noon' is unknown"),
         (("none.toml",), "cannot be read"),
         (("smoke", "--compare", "."), "holds no load.json"),
+        (("smoke", "--host", "http://127.0.0.1:1"), "also needs --ledger"),
+        (("smoke", "--wallet", "key.json"), "--wallet: goes with --host"),
     ],
 )
 def test_wrong_usage_is_said_before_anything_starts(
@@ -98,3 +100,54 @@ def test_wrong_usage_is_said_before_anything_starts(
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "runs").exists()
+
+
+FAULTS = """
+sign_in = true
+thresholds = ["errors < 5 %"]
+
+[mix]
+reveal = 3
+look = 1
+sell = 2
+
+[[stages]]
+seconds = 16
+rate = 3
+
+[[faults]]
+kind = "rpc-429"
+at_s = 2
+for_s = 3
+share = 0.1
+
+[[faults]]
+kind = "ledger-stall"
+at_s = 7
+for_s = 2
+
+[[faults]]
+kind = "database-failover"
+at_s = 11
+for_s = 2
+"""
+
+
+def test_faults_happen_and_the_judges_find_nothing_wrong_after_them(tmp_path: Path) -> None:
+    path = tmp_path / "faults.toml"
+    path.write_text(FAULTS)
+    done = load(tmp_path, str(path))
+    found = figures(tmp_path)
+    judged, faults, rows = found["judgements"], found["faults"], found["rows"]
+    assert isinstance(judged, list)
+    assert isinstance(faults, list)
+    assert isinstance(rows, list)
+    assert all(one["passed"] for one in judged), done.stdout
+    assert [one["name"] for one in faults] == ["rpc-429", "ledger-stall", "database-failover"]
+    counted = {row["name"]: row for row in rows if row["stage"] == "all"}
+    assert counted["token"]["ok"] > 0, "wallets signed in"
+    # Turned away, not lost: a database that is away is told with Retry-After.
+    assert sum(row["shed"] for row in counted.values()) > 0
+    (folder,) = tmp_path.glob("runs/*")
+    assert "requests_under_way" in (folder / "server_metrics.csv").read_text()
+    assert "backend" in (folder / "processes.csv").read_text()
