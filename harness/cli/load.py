@@ -69,8 +69,8 @@ def load(
     path = find_profile(profile, known)
     visit = visit_of(host, ledger, deployment, wallet)
     read = read_profile(path)
-    if visit is not None and read.faults:
-        raise UsageError(f"{read.name}: faults: happen to a backend of our own, not to --host")
+    if visit is not None and (read.faults or read.nfts_sold_before):
+        raise UsageError(f"{read.name}: faults and nfts_sold_before need a backend of our own")
     earlier = None if compare is None else compared(compare)
     quiet = Console(stderr=True, highlight=False)
     with quiet.status("starting ledger, database and backend ...") as status:

@@ -21,7 +21,7 @@ from harness.ledger.bank import Bank
 from harness.ledger.cluster import ClusterLedger, place, require_answer
 from harness.ledger.mainnet import refuse_mainnet
 from harness.load.plan import Plan, write_stock
-from harness.load.profile import read_profile
+from harness.load.profile import Profile, read_profile
 from harness.load.stock import NFTS_PER_WALLET, reveal_stock, stock_items
 from harness.provision.job import BOX_ID
 from harness.provision.keys import KeyFolder
@@ -57,6 +57,9 @@ class StockJob:
         if profile.rate_limits:
             raise UsageError(f"profile {profile.name}: needs addresses of its own for its wallets "
                              "(rate_limits); play it with harness load")  # fmt: skip
+        if profile.faults or profile.nfts_sold_before:
+            raise UsageError(f"profile {profile.name}: needs a backend of the harness's own "
+                             "(faults, nfts_sold_before); play it with harness load")  # fmt: skip
         if urlsplit(self._backend_url).path:
             raise UsageError(f"--backend {place(self._backend_url)}: give it without a path")
         require_answer(self._client, self._ledger.rpc_url)
@@ -71,13 +74,15 @@ class StockJob:
             )
         held = self._mint(found, sealed + revealed, tell)
         base_url, box_id = self._backend_url + _API_PREFIX, file.box_id or BOX_ID
-        reveal_stock(held[:revealed], base_url, box_id, False, tell)
+        reveal_stock(
+            held[:revealed], base_url, box_id, forwarded=False, sign_in=profile.sign_in, tell=tell
+        )
         journeys = _JOURNEY_WALLETS if profile.mix.get("journey") else 0
         wallets = [self._wallet(found, _JOURNEY_NFTS) for _ in range(journeys)]
         stock = self._load / "stock.txt"
         stock.unlink(missing_ok=True)
         write_stock(stock, stock_items(held, revealed, wallets))
-        self._plan(profile_path, found, box_id, generators)
+        self._plan(profile, profile_path, found, box_id, generators)
         return len(held)
 
     def _mint(self, found: FoundDeployment, nfts: int, tell: Tell) -> list[tuple[Keypair, str]]:
@@ -118,7 +123,9 @@ class StockJob:
         bank.pay(wallet.pubkey(), nfts * (found.config.mint_price_lamports + _RENT_LAMPORTS))
         return wallet
 
-    def _plan(self, path: Path, found: FoundDeployment, box_id: str, generators: int) -> None:
+    def _plan(
+        self, profile: Profile, path: Path, found: FoundDeployment, box_id: str, generators: int
+    ) -> None:
         shutil.copyfile(path, self._load / "profile.toml")
         deployment = found.deployment
         Plan(
@@ -131,6 +138,7 @@ class StockJob:
             box_id=box_id,
             generators=generators,
             forwarded=False,
+            sign_in=profile.sign_in,
             candy_machine=str(deployment.candy_machine),
             candy_guard=str(deployment.candy_guard),
             collection_mint=str(deployment.collection_mint),
