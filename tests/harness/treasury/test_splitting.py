@@ -135,7 +135,7 @@ def test_one_in_ten_thousand_is_what_importance_sampling_says() -> None:
 
 
 def test_workers_and_chance_decide_nothing_else() -> None:
-    short = dataclasses.replace(CROWD, days=10, rules=Rules(treasury_lamports=125 * SOL))
+    short = dataclasses.replace(CROWD, days=10, rules=Rules(treasury_lamports=102 * SOL))
     alone = split_ruin(short, seed=3, relative_error=0.5)
     assert alone == split_ruin(short, seed=3, relative_error=0.5, workers=2)
     assert alone.ruin != split_ruin(short, seed=4, relative_error=0.5).ruin
