@@ -19,7 +19,7 @@ from solders.transaction import VersionedTransaction
 from solders.transaction_status import InstructionErrorBorshIO
 
 from harness.address_book import AddressBook
-from harness.ledger.embedded.fees import budget_of
+from harness.ledger.fees import budget_of
 from programs.errors import program_error
 
 PACKET_BYTES_MAX = 1232

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from harness.checks.evidence import Evidence
 from harness.checks.judgement import Judgement
-from harness.ledger.embedded.fees import UNITS_MAX
+from harness.ledger.fees import UNITS_MAX
 from harness.receipt import PACKET_BYTES_MAX
 
 NAME = "within the limits"

@@ -33,7 +33,6 @@ from harness.ledger.embedded.bank import (
     Bank,
 )
 from harness.ledger.embedded.commitment import Commitment, Lags, Past
-from harness.ledger.embedded.fees import budget_of
 from harness.ledger.embedded.history import History
 from harness.ledger.embedded.machine import TOKEN_2022, add_program, add_wallet
 from harness.ledger.embedded.message import MessageAccounts, accounts_of
@@ -45,6 +44,7 @@ from harness.ledger.embedded.record import (
     TransactionRecord,
 )
 from harness.ledger.embedded.runtime import Outcome, Runtime
+from harness.ledger.fees import budget_of
 from harness.ledger.protocol import ProgramImage
 from programs.addresses import SLOT_HASHES_SYSVAR, TOKEN
 

@@ -19,7 +19,6 @@ from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata
 
 from harness.ledger.embedded.bank import Bank
-from harness.ledger.embedded.fees import LOADED_BYTES_MAX, Budget, budget_of
 from harness.ledger.embedded.message import (
     ACCOUNT_LOCKS_MAX,
     INSTRUCTIONS_MAX,
@@ -35,6 +34,7 @@ from harness.ledger.embedded.nonces import (
     is_nonce,
 )
 from harness.ledger.embedded.record import Execution
+from harness.ledger.fees import LOADED_BYTES_MAX, Budget, budget_of
 from programs.addresses import SYSTEM, UPGRADEABLE_LOADER, program_data_address
 
 #: Errors of transactions that pay although nothing of them could be run.

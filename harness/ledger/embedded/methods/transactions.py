@@ -16,7 +16,6 @@ from harness.ledger.embedded.encoding import (
     inner_instructions,
     return_data,
 )
-from harness.ledger.embedded.fees import budget_of
 from harness.ledger.embedded.memos import memo_of
 from harness.ledger.embedded.message import accounts_of
 from harness.ledger.embedded.methods.blocks import encode_in_block
@@ -39,6 +38,7 @@ from harness.ledger.embedded.rpc_error import (
     RpcError,
     describe,
 )
+from harness.ledger.fees import budget_of
 
 _ENCODINGS = ("base58", "base64")
 _STATUSES_MAX = 256
