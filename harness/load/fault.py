@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import UsageError
+from harness.load.number import number_from
 
 RPC_429, LEDGER_STALL = "rpc-429", "ledger-stall"
 DATABASE_FAILOVER, ORACLE_FREEZE = "database-failover", "oracle-freeze"
@@ -61,15 +62,10 @@ def _fault(entry: dict[str, Any], where: str) -> Fault:
         raise UsageError(f"{where}: kind: must be one of {', '.join(SECONDS_MAX)}, is {kind!r}")
     if "share" in entry and kind != RPC_429:
         raise UsageError(f"{where}: share: only {RPC_429} has one")
-    bounds = {"at_s": (1, 86_400), "for_s": (0.1, SECONDS_MAX[kind]), "share": (0.001, 1)}
-    numbers = {}
-    for key, (least, most) in bounds.items():
-        number = entry.get(key, 1.0 if key == "share" else None)
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            number = None
-        if number is None or not least <= number <= most:
-            raise UsageError(
-                f"{where}: {key}: must be a number from {least} to {most}, is {entry.get(key)!r}"
-            )
-        numbers[key] = float(number)
-    return Fault(kind, str(entry.get("name", kind)), **numbers)
+    return Fault(
+        kind,
+        str(entry.get("name", kind)),
+        at_s=number_from(entry.get("at_s"), "at_s", where, 1, 86_400),
+        for_s=number_from(entry.get("for_s"), "for_s", where, 0.1, SECONDS_MAX[kind]),
+        share=number_from(entry.get("share", 1.0), "share", where, 0.001, 1),
+    )

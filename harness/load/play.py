@@ -123,7 +123,7 @@ def play(request: LoadRequest) -> LoadResult:
             )  # fmt: skip
             wallets = (
                 [new_wallet(bed, _JOURNEY_LAMPORTS) for _ in range(_JOURNEY_WALLETS)]
-                if profile.mix.get("journey") or profile.mix.get("signin")
+                if profile.needs_wallets
                 else []
             )
             write_stock(stock, stock_items(held, revealed, wallets))

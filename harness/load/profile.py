@@ -36,6 +36,7 @@ from typing import Any
 from harness.errors import UsageError
 from harness.load.fault import Fault, faults_from
 from harness.load.history import NFTS_MAX
+from harness.load.number import number_from, whole_number_from
 from harness.load.thresholds import Threshold, parse_threshold
 
 ARRIVALS = ("constant", "poisson", "closed")
@@ -150,6 +151,11 @@ class Profile:
         stage = self.stages[max(0, self.stages_over(begin) - 1)]
         return self.window(stage.name)[0], begin
 
+    @property
+    def needs_wallets(self) -> bool:
+        """Whether somebody acts without an NFT of the stock: mints one, or just signs in."""
+        return any(self.mix.get(action) for action in ("journey", "signin"))
+
     def share(self, action: str) -> float:
         return self.mix.get(action, 0.0) / sum(self.mix.values())
 
@@ -235,15 +241,17 @@ def profile_from(values: dict[str, Any], name: str) -> Profile:
         mix=mix,
         stages=stages,
         thresholds=_thresholds(values.get("thresholds", []), mix, windows, sign_in, name),
-        seed=_whole(values.get("seed", 1), "seed", name, 0, 2**63 - 1),
-        in_flight_max=_whole(
+        seed=whole_number_from(values.get("seed", 1), "seed", name, 0, 2**63 - 1),
+        in_flight_max=whole_number_from(
             values.get("in_flight_max", 200), "in_flight_max", name, 1, IN_FLIGHT_MAX
         ),
-        workers=_whole(values.get("workers", 1), "workers", name, 1, 64),
-        backend_workers=_whole(values.get("backend_workers", 1), "backend_workers", name, 1, 64),
+        workers=whole_number_from(values.get("workers", 1), "workers", name, 1, 64),
+        backend_workers=whole_number_from(
+            values.get("backend_workers", 1), "backend_workers", name, 1, 64
+        ),
         rate_limits=bool(values.get("rate_limits", False)),
         sign_in=sign_in,
-        nfts_sold_before=_whole(
+        nfts_sold_before=whole_number_from(
             values.get("nfts_sold_before", 0), "nfts_sold_before", name, 0, NFTS_MAX
         ),
         steps_until_broken="steps" in values,
@@ -265,7 +273,7 @@ def _mix(value: object, name: str) -> dict[str, float]:
     for action, weight in value.items():
         if action not in ACTIONS:
             raise UsageError(f"{name}: mix.{action}: unknown; known: {', '.join(ACTIONS)}")
-        _number(weight, f"mix.{action}", name, 0, 1e6)
+        number_from(weight, f"mix.{action}", name, 0, 1e6)
     if sum(value.values()) <= 0:
         raise UsageError(f"{name}: mix: all weights are 0")
     return {action: float(weight) for action, weight in value.items() if weight}
@@ -285,8 +293,8 @@ def _stages(value: object, name: str) -> tuple[Stage, ...]:
         stages.append(
             Stage(
                 name=str(entry.get("name", f"stage-{number}")),
-                seconds=_number(entry["seconds"], f"{where}.seconds", name, 0.1, SECONDS_MAX),
-                rate=_number(entry["rate"], f"{where}.rate", name, 0, 10_000),
+                seconds=number_from(entry["seconds"], f"{where}.seconds", name, 0.1, SECONDS_MAX),
+                rate=number_from(entry["rate"], f"{where}.rate", name, 0, 10_000),
                 ramp=bool(entry.get("ramp", False)),
                 warm_up=bool(entry.get("warm_up", False)),
             )
@@ -298,10 +306,10 @@ def _steps(value: dict[str, Any], name: str) -> tuple[Stage, ...]:
     """Rates that grow by `factor` from `first` to `last`, after a warm-up at the first."""
     if unknown := sorted(set(value) - {"first", "last", "factor", "seconds"}):
         raise UsageError(f"{name}: steps: {unknown[0]}: unknown key")
-    first = _number(value.get("first", 5), "steps.first", name, 0.1, 10_000)
-    last = _number(value.get("last", 500), "steps.last", name, first, 10_000)
-    factor = _number(value.get("factor", 1.25), "steps.factor", name, 1.01, 10)
-    seconds = _number(value.get("seconds", 10), "steps.seconds", name, 0.1, 3600)
+    first = number_from(value.get("first", 5), "steps.first", name, 0.1, 10_000)
+    last = number_from(value.get("last", 500), "steps.last", name, first, 10_000)
+    factor = number_from(value.get("factor", 1.25), "steps.factor", name, 1.01, 10)
+    seconds = number_from(value.get("seconds", 10), "steps.seconds", name, 0.1, 3600)
     stages = [Stage("warm-up", seconds, first, warm_up=True)]
     rate = first
     while rate <= last * (1 + 1e-9) and len(stages) < STAGES_MAX:
@@ -330,17 +338,3 @@ def _thresholds(
             )
         found.append(threshold)
     return tuple(found)
-
-
-def _number(value: object, key: str, name: str, least: float, most: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise UsageError(f"{name}: {key}: must be a number from {least} to {most}, is {value!r}")
-    return float(value)
-
-
-def _whole(value: object, key: str, name: str, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise UsageError(
-            f"{name}: {key}: must be a whole number from {least} to {most}, is {value!r}"
-        )
-    return value

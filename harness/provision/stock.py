@@ -77,7 +77,7 @@ class StockJob:
         reveal_stock(
             held[:revealed], base_url, box_id, forwarded=False, sign_in=profile.sign_in, tell=tell
         )
-        journeys = _JOURNEY_WALLETS if profile.mix.get("journey") else 0
+        journeys = _JOURNEY_WALLETS if profile.needs_wallets else 0
         wallets = [self._wallet(found, _JOURNEY_NFTS) for _ in range(journeys)]
         stock = self._load / "stock.txt"
         stock.unlink(missing_ok=True)

@@ -41,6 +41,12 @@ def test_what_is_expected_of_it() -> None:
     assert revealed == 1  # somebody looks
 
 
+def test_who_acts_without_an_nft_of_the_stock_needs_a_wallet() -> None:
+    assert not made().needs_wallets
+    assert made(mix={"reveal": 3, "look": 1, "journey": 1}).needs_wallets
+    assert made(mix={"reveal": 3, "look": 1, "signin": 1}).needs_wallets
+
+
 def test_every_profile_of_the_project_is_good() -> None:
     found = profiles_beside(loadtests_folder() / "profiles")
     assert {"smoke", "launch", "capacity", "soak"} <= set(found)
