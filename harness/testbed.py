@@ -25,7 +25,7 @@ from sqlalchemy import Engine
 from harness.address_book import AddressBook
 from harness.backend_server import Backend, remigrate
 from harness.candy_config import CandyConfig
-from harness.checks import JUDGES, Evidence, Judgement, gather
+from harness.checks import JUDGES, Evidence, Judge, Judgement, gather
 from harness.checks.evidence import Machine
 from harness.checks.secrecy import judge_secrecy
 from harness.clock import Clock
@@ -331,15 +331,18 @@ class Testbed:
             first_slot=self.first_slot,
         )
 
+    @property
+    def judges(self) -> list[Judge]:
+        """Those who can judge here; nobody shows a guest the log that `judge_secrecy` reads."""
+        return [one for one in JUDGES if not (self.foreign and one is judge_secrecy)]
+
     def judge(self) -> list[Judgement]:
         """Let every judge look at ledger and database; their verdicts go to the journal, the
         rows before them."""
         evidence = self.evidence()
         for row in evidence.rows():
             self.journal.write("row", **row)
-        # Nobody shows a guest the log: a judge of it would pass over nothing.
-        judges = [one for one in JUDGES if not (self.foreign and one is judge_secrecy)]
-        judgements = [judge(evidence) for judge in judges]
+        judgements = [judge(evidence) for judge in self.judges]
         for judgement in judgements:
             self.journal.write(
                 "check",

@@ -4,6 +4,8 @@ None of them asks the backend whether it is right. Each gets the same `Evidence`
 `Judgement`: what it counted, and what it found wrong.
 """
 
+from collections.abc import Callable
+
 from harness.checks.buybacks import judge_buybacks
 from harness.checks.evidence import Evidence, gather
 from harness.checks.judgement import Judgement
@@ -13,7 +15,16 @@ from harness.checks.mints import judge_mints
 from harness.checks.reveals import judge_reveals
 from harness.checks.secrecy import judge_secrecy
 
-#: Every judge, in the order in which a person would ask.
-JUDGES = (judge_lamports, judge_mints, judge_reveals, judge_buybacks, judge_limits, judge_secrecy)
+Judge = Callable[[Evidence], Judgement]
 
-__all__ = ["JUDGES", "Evidence", "Judgement", "gather"]
+#: Every judge, in the order in which a person would ask.
+JUDGES: tuple[Judge, ...] = (
+    judge_lamports,
+    judge_mints,
+    judge_reveals,
+    judge_buybacks,
+    judge_limits,
+    judge_secrecy,
+)
+
+__all__ = ["JUDGES", "Evidence", "Judge", "Judgement", "gather"]

@@ -12,8 +12,7 @@ from solana.rpc.commitment import Confirmed
 from sqlalchemy import text
 
 from harness.backend_process import BackendProcess, backend_environment, run_backend
-from harness.checks import JUDGES, Evidence, Judgement
-from harness.checks.secrecy import judge_secrecy
+from harness.checks import Judgement
 from harness.clock import Clock, SystemClock
 from harness.errors import StartError, UsageError
 from harness.ledger.cluster import ClusterLedger, ClusterSource
@@ -88,11 +87,10 @@ class Economy:
 
     def judge(self) -> list[Judgement]:
         """Let every judge look at ledger, database and log; at a foreign backend's ledger only."""
-        evidence: Evidence = self.bed.evidence()
-        if self.process is None:
-            return [judge(evidence) for judge in JUDGES if judge is not judge_secrecy]
-        evidence = replace(evidence, log_text=self.process.log_text(), secrets=self.secrets)
-        return [judge(evidence) for judge in JUDGES]
+        evidence = self.bed.evidence()
+        if self.process is not None:
+            evidence = replace(evidence, log_text=self.process.log_text(), secrets=self.secrets)
+        return [judge(evidence) for judge in self.bed.judges]
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from sqlalchemy import URL, Engine, create_engine, text
 from harness.checks.evidence import read_receipts
 from harness.database import EmbeddedPostgres
 from harness.players.player import Nft, Player
+from harness.ports import free_port
 from harness.testbed import Testbed
 
 pytestmark = pytest.mark.unjudged  # its books are in a database that the testbed does not know
@@ -30,9 +30,7 @@ class Standalone:
     """A process that can be started and stopped, on one port, over one database."""
 
     def __init__(self, testbed: Testbed, folder: Path, server: EmbeddedPostgres) -> None:
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            port = sock.getsockname()[1]
+        port = free_port()
         self.root = f"http://127.0.0.1:{port}"
         self.url = f"{self.root}/api/v1"
         self.output = ""
