@@ -36,6 +36,7 @@ def listen(host: str, port: int) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
+        sock.listen()  # a port that is bound only, another process could bind too
     except OSError as error:
         sock.close()
         raise UsageError(
