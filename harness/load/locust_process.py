@@ -73,6 +73,7 @@ def run_locust(
     """
     if find_spec("locust") is None:  # importing it would turn this process's threads into greenlets
         raise UsageError("load needs the packages of requirements/all.txt: make setup")
+    plan, folder = plan.resolve(), folder.resolve()  # it runs in another working directory
     base = [
         sys.executable, "-m", "locust", "-f", str(loadtests_folder() / "locustfile.py"),
         "--host", host, "--loglevel", "WARNING",
