@@ -144,19 +144,15 @@ def fault_from(err: object, logs: tuple[str, ...] | list[str]) -> Fault:
     for line in logs:
         if found := _ANCHOR_ERROR.search(line):
             return Fault(found[1], found[2])
-    for line in logs:  # the first program to fail is the one that refused; its callers follow
-        if (ended := _ENDED.match(line)) and ended[2]:
-            code = _CUSTOM_ERROR.search(ended[2])
-            known = program_error(ended[1], int(code[1], 16)) if code else None
-            if known is not None:
-                return Fault(known.name, known.message)
-            break
+    # The first program to fail is the one that refused; its callers follow.
+    refused = next((ended for line in logs if (ended := _ENDED.match(line)) and ended[2]), None)
+    code = _CUSTOM_ERROR.search(refused[2]) if refused else None
+    if refused and code and (known := program_error(refused[1], int(code[1], 16))):
+        return Fault(known.name, known.message)
     if isinstance(getattr(err, "err", None), InstructionErrorBorshIO):
         return Fault("BorshIoError", "an account holds something else than the program expects")
-    for line in reversed(logs):
-        if (ended := _ENDED.match(line)) and ended[2]:
-            code = _CUSTOM_ERROR.search(ended[2])
-            return Fault(f"Custom({code[1]})" if code else ended[2], ended[2])
+    if refused:
+        return Fault(f"Custom({code[1]})" if code else refused[2], refused[2])
     if "(" in str(err) or "{" in str(err):  # an error with fields
         return Fault(type(err).__name__.removeprefix("TransactionError"), str(err))
     return Fault(str(err).rsplit(".", maxsplit=1)[-1], str(err))

@@ -139,3 +139,6 @@ def test_the_program_that_refused_names_the_fault() -> None:
     assert fault_from({}, [outer]).name == "MaxEditionsMintedAlready"
     unknown = f"Program {metadata} failed: custom program error: 0xffff"
     assert fault_from({}, [unknown]).name == "Custom(0xffff)"
+    ran_out = "Program Inner failed: exceeded CUs meter at BPF instruction"
+    caller = "Program Outer failed: Program failed to complete"
+    assert fault_from({}, [ran_out, caller]).message == "exceeded CUs meter at BPF instruction"
