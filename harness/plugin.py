@@ -210,7 +210,7 @@ def testbed(
             changes=changes,
         ) as bed:
             yield bed
-            verdict = request.node.stash.get(_VERDICT, {"outcome": "skipped", "message": ""})
+            verdict = request.node.stash.get(_VERDICT, {"outcome": "skipped", "message": "interrupted"})
             bed.journal.write("verdict", **verdict)
     except StartError as error:
         told_lines = "\n".join([str(error), *error.log_lines])
