@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _SESSION = pytest.StashKey["RunSession"]()
 _VERDICT = pytest.StashKey[dict[str, str]]()
+_INTERRUPTED = {"outcome": "skipped", "message": "interrupted"}
 
 
 class ScenarioFindings(AssertionError):
@@ -210,7 +211,7 @@ def testbed(
             changes=changes,
         ) as bed:
             yield bed
-            verdict = request.node.stash.get(_VERDICT, {"outcome": "skipped", "message": "interrupted"})
+            verdict = request.node.stash.get(_VERDICT, _INTERRUPTED)
             bed.journal.write("verdict", **verdict)
     except StartError as error:
         told_lines = "\n".join([str(error), *error.log_lines])
