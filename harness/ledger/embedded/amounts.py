@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
 from typing import Any
 
 
@@ -18,3 +20,10 @@ def token_amount(amount: int, decimals: int) -> dict[str, Any]:
         "amount": str(amount),
         "uiAmountString": text,
     }
+
+
+def plain_number(value: float) -> str:
+    """As Rust prints a float: the shortest digits that read back, never an exponent."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else repr(value)
+    return format(Decimal(repr(value)), "f").removesuffix(".0")

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
+from harness.ledger.embedded.amounts import plain_number
 from harness.ledger.embedded.parsed.reader import CannotParse, Reader
-from harness.ledger.embedded.parsed.tokens import EXTENSION_TYPES
+from harness.ledger.embedded.parsed.token_layout import ACCOUNT_STATES, EXTENSION_TYPES
 
 #: Where an account's extension is called otherwise than in instructions.
 _ACCOUNT_NAMES = {"scaledUiAmount": "scaledUiAmountConfig", "pausable": "pausableConfig"}
 _EXTENSIONS_MAX = 64
 _ELGAMAL_KEY_BYTES, _CIPHERTEXT_BYTES, _AE_CIPHERTEXT_BYTES = 32, 64, 36
-_STATES = ("uninitialized", "initialized", "frozen")
 
 
 def parse_extensions(data: bytes) -> list[dict[str, Any]]:
@@ -56,7 +55,9 @@ _WITHOUT_STATE = ("immutableOwner", "nonTransferable", "nonTransferableAccount",
 
 def _default_state(reader: Reader) -> dict[str, Any]:
     state = reader.u8()
-    return {"accountState": _STATES[state] if state < len(_STATES) else _STATES[0]}
+    return {
+        "accountState": ACCOUNT_STATES[state] if state < len(ACCOUNT_STATES) else ACCOUNT_STATES[0]
+    }
 
 
 def _fee(reader: Reader) -> dict[str, Any]:
@@ -88,15 +89,10 @@ def _interest_bearing(reader: Reader) -> dict[str, Any]:
 
 def _scaled_ui_amount(reader: Reader) -> dict[str, Any]:
     return {
-        "authority": reader.zeroable_key(), "multiplier": _plain_number(reader.f64()),
+        "authority": reader.zeroable_key(), "multiplier": plain_number(reader.f64()),
         "newMultiplierEffectiveTimestamp": reader.i64(),
-        "newMultiplier": _plain_number(reader.f64()),
+        "newMultiplier": plain_number(reader.f64()),
     }  # fmt: skip
-
-
-def _plain_number(value: float) -> str:
-    """As Rust prints a float: the shortest digits that read back, never an exponent."""
-    return format(Decimal(repr(value)), "f").removesuffix(".0")
 
 
 def _group(reader: Reader) -> dict[str, Any]:
@@ -108,10 +104,6 @@ def _group(reader: Reader) -> dict[str, Any]:
 
 def _group_member(reader: Reader) -> dict[str, Any]:
     return {"mint": reader.key(), "group": reader.key(), "memberNumber": reader.u64()}
-
-
-def _base64(reader: Reader, size: int) -> str:
-    return base64.b64encode(reader.take(size)).decode()
 
 
 def _confidential_mint(reader: Reader) -> dict[str, Any]:
@@ -126,11 +118,11 @@ def _confidential_mint(reader: Reader) -> dict[str, Any]:
 def _confidential_account(reader: Reader) -> dict[str, Any]:
     return {
         "approved": bool(reader.u8()),
-        "elgamalPubkey": _base64(reader, _ELGAMAL_KEY_BYTES),
-        "pendingBalanceLo": _base64(reader, _CIPHERTEXT_BYTES),
-        "pendingBalanceHi": _base64(reader, _CIPHERTEXT_BYTES),
-        "availableBalance": _base64(reader, _CIPHERTEXT_BYTES),
-        "decryptableAvailableBalance": _base64(reader, _AE_CIPHERTEXT_BYTES),
+        "elgamalPubkey": reader.base64(_ELGAMAL_KEY_BYTES),
+        "pendingBalanceLo": reader.base64(_CIPHERTEXT_BYTES),
+        "pendingBalanceHi": reader.base64(_CIPHERTEXT_BYTES),
+        "availableBalance": reader.base64(_CIPHERTEXT_BYTES),
+        "decryptableAvailableBalance": reader.base64(_AE_CIPHERTEXT_BYTES),
         "allowConfidentialCredits": bool(reader.u8()),
         "allowNonConfidentialCredits": bool(reader.u8()),
         "pendingBalanceCreditCounter": reader.u64(),
@@ -143,18 +135,18 @@ def _confidential_account(reader: Reader) -> dict[str, Any]:
 def _confidential_fee_config(reader: Reader) -> dict[str, Any]:
     return {
         "authority": reader.zeroable_key(),
-        "withdrawWithheldAuthorityElgamalPubkey": _base64(reader, _ELGAMAL_KEY_BYTES),
+        "withdrawWithheldAuthorityElgamalPubkey": reader.base64(_ELGAMAL_KEY_BYTES),
         "harvestToMintEnabled": bool(reader.u8()),
-        "withheldAmount": _base64(reader, _CIPHERTEXT_BYTES),
+        "withheldAmount": reader.base64(_CIPHERTEXT_BYTES),
     }
 
 
 def _confidential_mint_burn(reader: Reader) -> dict[str, Any]:
     return {
-        "confidentialSupply": _base64(reader, _CIPHERTEXT_BYTES),
-        "decryptableSupply": _base64(reader, _AE_CIPHERTEXT_BYTES),
-        "supplyElgamalPubkey": _base64(reader, _ELGAMAL_KEY_BYTES),
-        "pendingBurn": _base64(reader, _CIPHERTEXT_BYTES),
+        "confidentialSupply": reader.base64(_CIPHERTEXT_BYTES),
+        "decryptableSupply": reader.base64(_AE_CIPHERTEXT_BYTES),
+        "supplyElgamalPubkey": reader.base64(_ELGAMAL_KEY_BYTES),
+        "pendingBurn": reader.base64(_CIPHERTEXT_BYTES),
     }
 
 
@@ -199,7 +191,7 @@ _PARSERS: dict[str, Callable[[Reader], dict[str, Any]]] = {
     "confidentialTransferAccount": _confidential_account,
     "confidentialTransferFeeConfig": _confidential_fee_config,
     "confidentialTransferFeeAmount": lambda reader: {
-        "withheldAmount": _base64(reader, _CIPHERTEXT_BYTES)
+        "withheldAmount": reader.base64(_CIPHERTEXT_BYTES)
     },
     "confidentialMintBurn": _confidential_mint_burn,
 }

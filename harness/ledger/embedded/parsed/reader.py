@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import struct
 from typing import Any
 
@@ -32,6 +33,9 @@ class Reader:
     def u8(self) -> int:
         return self.take(1)[0]
 
+    def i8(self) -> int:
+        return int(struct.unpack("<b", self.take(1))[0])
+
     def u16(self) -> int:
         return int(struct.unpack("<H", self.take(2))[0])
 
@@ -54,8 +58,15 @@ class Reader:
         return str(Pubkey(self.take(32)))
 
     def option_key(self) -> str | None:
-        """One byte, then a key if it is one."""
-        return self.key() if self.u8() else None
+        """One byte, 0 or 1, then a key if it is 1."""
+        return self.key() if self.flag() else None
+
+    def flag(self) -> bool:
+        """A borsh bool: any byte but 0 and 1 is an error."""
+        byte = self.u8()
+        if byte > 1:
+            raise CannotParse
+        return byte == 1
 
     def fixed_option_key(self) -> str | None:
         """Four bytes, then 32 bytes in any case."""
@@ -74,6 +85,12 @@ class Reader:
     def short_text(self) -> str:
         """A borsh string: four bytes of length."""
         return self._utf8(self.u32())
+
+    def rest_of_text(self) -> str:
+        return self._utf8(self.left)
+
+    def base64(self, size: int) -> str:
+        return base64.b64encode(self.take(size)).decode()
 
     def rest(self) -> bytes:
         return self.take(self.left)
