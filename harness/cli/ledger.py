@@ -103,6 +103,7 @@ def ledger(
 
             restore(chain, state)
         _fill(chain, program or [], account or [], clone or [], url, cache)
+        chain.open()
         started = _serve(chain, port, fund or [], stack)
         show = _printer(as_json, quiet)
         if show is not None:

@@ -17,8 +17,9 @@ from solders.pubkey import Pubkey
 class Source(Protocol):
     """Where accounts come from that this ledger never saw: another cluster."""
 
-    def fetch(self, addresses: list[Pubkey]) -> list[Account | None]:
-        """The accounts as they are there, in order; None where there is none."""
+    def fetch(self, addresses: list[Pubkey], *, anew: bool = False) -> list[Account | None]:
+        """The accounts as they are there, in order; None where there is none. With `anew` they
+        are asked for even if they are kept from earlier."""
         ...
 
 
@@ -30,6 +31,9 @@ class Accounts:
         self._by_address: dict[Pubkey, Account] = {}
         self._by_owner: dict[Pubkey, dict[Pubkey, None]] = {}
         self._settled: set[Pubkey] = set()  # closed or changed here: the source has no say
+        self._pinned: set[Pubkey] = set()  # never asked for
+        #: Fetched anew each time they are needed; with True the accounts that they own, too.
+        self.streamed: dict[Pubkey, bool] = {}
 
     def __len__(self) -> int:
         return len(self._by_address)
@@ -51,12 +55,31 @@ class Accounts:
         missing = [
             one
             for one in dict.fromkeys(addresses)
-            if one not in self._by_address and one not in self._settled
+            if not (one in self._by_address or one in self._settled or one in self._pinned)
         ]
         if not missing:
             return
         for address, account in zip(missing, self.source.fetch(missing), strict=True):
             self.put(address, account)
+
+    def streams(self, addresses: Iterable[Pubkey]) -> list[tuple[Pubkey, Account | None]]:
+        """Those of the accounts that are streamed, as the source has them now."""
+        if self.source is None or not self.streamed:
+            return []
+        live = [one for one in dict.fromkeys(addresses) if self._is_streamed(one)]
+        return list(zip(live, self.source.fetch(live, anew=True), strict=True)) if live else []
+
+    def _is_streamed(self, address: Pubkey) -> bool:
+        if address in self._pinned:
+            return False
+        known = self._by_address.get(address)
+        owned = known is not None and self.streamed.get(known.owner, False)
+        return owned or address in self.streamed
+
+    def pin(self, address: Pubkey) -> None:
+        """Never ask the source for it: what is here, or nothing, stays."""
+        self.streamed.pop(address, None)
+        self._pinned.add(address)
 
     def put(self, address: Pubkey, account: Account | None) -> None:
         """Enter an account; None or one without lamports takes it off the register."""
@@ -76,6 +99,10 @@ class Accounts:
         """As if it had never been seen: the source is asked again."""
         self.put(address, None)
         self._settled.discard(address)
+
+    def ask_again(self) -> None:
+        """Let the source have its say on accounts that were closed here, too."""
+        self._settled.clear()
 
     def owned_by(self, owner: Pubkey) -> list[tuple[Pubkey, Account]]:
         """Every account of a program, in order of appearance."""

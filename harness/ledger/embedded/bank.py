@@ -91,6 +91,12 @@ class Bank:
         if _is_code(before) or _is_code(account):
             self._resident.difference_update(self._programs_of(address))
 
+    def follow(self, addresses: Iterable[Pubkey]) -> None:
+        """Bring the streamed ones among these accounts to what their own cluster says now."""
+        for address, account in self.accounts.streams(addresses):
+            if account != self.accounts.get(address):
+                self.set_account(address, account)
+
     def _programs_of(self, code: Pubkey) -> list[Pubkey]:
         """The programs whose code an account holds."""
         pointer = _PROGRAM_STATE + bytes(code)

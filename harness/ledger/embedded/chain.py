@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from solders.account import Account
 from solders.compute_budget import set_compute_unit_limit
@@ -37,6 +38,7 @@ from harness.ledger.embedded.history import History
 from harness.ledger.embedded.machine import TOKEN_2022, add_program, add_wallet
 from harness.ledger.embedded.message import MessageAccounts, accounts_of
 from harness.ledger.embedded.nonces import Nonce, durable_nonce, nonce_of
+from harness.ledger.embedded.profile import Profiles
 from harness.ledger.embedded.record import (
     Execution,
     Refused,
@@ -107,6 +109,11 @@ class Chain:
         self.faucet = Keypair.from_seed(hashlib.sha256(b"embedded ledger: faucet").digest())
         self.slot = 0
         self.airdrops = 0
+        self.profiles = Profiles()
+        #: What getSupply is to say instead of what is so; by field.
+        self.supply: dict[str, Any] = {}
+        #: Programs' interfaces, each by the slot from which on it holds.
+        self.idls: dict[Pubkey, dict[int, Any]] = {}
         self.rpc_address: str | None = None
         self.epoch_start = clock.now()
         self._runtime = Runtime(self.machine)
@@ -115,11 +122,25 @@ class Chain:
         for image in programs:
             add_program(self.machine, image, slot=0)
         self.sync()
+        self.opened: dict[Pubkey, Account] = {}
+        self.open()
 
     def close(self) -> None:
         """The end: of the archive, and of the machine, whoever still holds on to this chain."""
         self.history.close()
         self.machine.close()
+
+    def open(self) -> None:
+        """Let the accounts that are there now be those that a reset goes back to."""
+        self.opened = dict(self.machine.accounts)
+
+    def reset_account(self, address: Pubkey) -> None:
+        """An account as it was on opening; one that was not there is gone, or fetched again."""
+        before = self.opened.get(address)
+        if self.machine.accounts.get(address) != before:
+            self.machine.set_account(address, before)
+        if address not in self.opened:
+            self.machine.accounts.forget(address)
 
     # -- time -----------------------------------------------------------------------------------
 
@@ -181,6 +202,7 @@ class Chain:
         """An account, or None if there is none (a closed one has no lamports)."""
         if address in (CLOCK_SYSVAR, SLOT_HASHES_SYSVAR, RECENT_BLOCKHASHES_SYSVAR):
             self._set_sysvars([address])
+        self.machine.follow([address])
         return self.machine.get_account(address)
 
     def account_at(self, address: Pubkey, commitment: Commitment) -> Account | None:
@@ -218,6 +240,7 @@ class Chain:
             accounts.addresses[one.program_id_index] for one in transaction.message.instructions
         }
         self.machine.accounts.bring([*accounts.addresses, *accounts.tables])
+        self.machine.follow(accounts.addresses)
         before = self._balances(accounts)
         before_tokens = self._token_balances(accounts, programs)
         if self.lags.finalized_slots:
@@ -258,6 +281,7 @@ class Chain:
             return Outcome("SignatureFailure", None, False, {})
         accounts = accounts_of(transaction.message, self.machine.accounts)
         self._set_sysvars((*accounts.addresses, *((_LOOKUP_TABLES,) if accounts.tables else ())))
+        self.machine.follow(accounts.addresses)
         return self._runtime.simulate(transaction)
 
     def can_land(self, transaction: VersionedTransaction) -> bool:

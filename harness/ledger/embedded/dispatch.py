@@ -11,7 +11,16 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.ledger.embedded.chain import Chain
-from harness.ledger.embedded.methods import accounts, blocks, cluster, surfnet, tokens, transactions
+from harness.ledger.embedded.methods import (
+    accounts,
+    blocks,
+    cluster,
+    network,
+    profiles,
+    surfnet,
+    tokens,
+    transactions,
+)
 from harness.ledger.embedded.parameters import Parameters
 from harness.ledger.embedded.rpc_error import (
     INTERNAL_ERROR,
@@ -81,14 +90,25 @@ METHODS: dict[str, Method] = {
     "simulateTransaction": transactions.simulate_transaction,
     "surfnet_cloneProgramAccount": surfnet.clone_program_account,
     "surfnet_exportSnapshot": surfnet.export_snapshot,
+    "surfnet_getActiveIdl": network.get_active_idl,
     "surfnet_getLocalSignatures": surfnet.get_local_signatures,
+    "surfnet_getProfileResultsByTag": profiles.get_profile_results_by_tag,
+    "surfnet_getStreamedAccounts": network.get_streamed_accounts,
     "surfnet_getSurfnetInfo": surfnet.get_surfnet_info,
+    "surfnet_getTransactionProfile": profiles.get_transaction_profile,
+    "surfnet_offlineAccount": network.offline_account,
     "surfnet_pauseClock": surfnet.pause_clock,
+    "surfnet_profileTransaction": profiles.profile_transaction,
+    "surfnet_registerIdl": network.register_idl,
     "surfnet_resetAccount": surfnet.reset_account,
+    "surfnet_resetNetwork": network.reset_network,
     "surfnet_resumeClock": surfnet.resume_clock,
     "surfnet_setAccount": surfnet.set_account,
     "surfnet_setProgramAuthority": surfnet.set_program_authority,
+    "surfnet_setSupply": network.set_supply,
     "surfnet_setTokenAccount": surfnet.set_token_account,
+    "surfnet_streamAccount": network.stream_account,
+    "surfnet_streamAccounts": network.stream_accounts,
     "surfnet_timeTravel": surfnet.time_travel,
     "surfnet_writeProgram": surfnet.write_program,
 }

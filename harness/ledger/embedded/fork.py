@@ -40,13 +40,13 @@ class RemoteAccounts:
     def close(self) -> None:
         self._client.close()
 
-    def fetch(self, addresses: list[Pubkey]) -> list[Account | None]:
-        """The accounts in order; None where there is none. Raises RpcError if the cluster does
-        not answer."""
+    def fetch(self, addresses: list[Pubkey], *, anew: bool = False) -> list[Account | None]:
+        """The accounts in order; None where there is none. With `anew` the cache is not looked
+        at. Raises RpcError if the cluster does not answer."""
         found: dict[Pubkey, Account | None] = {}
         missing = []
         for address in addresses:
-            cached = self._cached(address)
+            cached = None if anew else self._cached(address)
             if cached is None:
                 missing.append(address)
             else:

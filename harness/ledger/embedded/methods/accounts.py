@@ -100,7 +100,9 @@ def get_supply(chain: Chain, parameters: Parameters) -> Any:
         "circulating": total - idle,
         "nonCirculating": idle,
         "nonCirculatingAccounts": [str(one) for one in listed],
-    }
+    } | chain.supply
+    if not listed:
+        value["nonCirculatingAccounts"] = []
     return in_context(chain, value, commitment)
 
 

@@ -99,9 +99,7 @@ def reset_account(chain: Chain, parameters: Parameters) -> Any:
     if options.flag("includeOwnedAccounts"):
         reset += [one for one, _ in chain.accounts_owned_by(address)]
     for one in reset:
-        chain.machine.set_account(one, chain.machine.genesis.get(one))
-        if one not in chain.machine.genesis:
-            chain.machine.accounts.forget(one)
+        chain.reset_account(one)
     return in_context(chain, None)
 
 
