@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from harness.errors import HarnessError
 
 #: Mint, tier and skin of a draw, as the reveal's answer told them.
 Told = tuple[str, str, str]
@@ -15,9 +19,17 @@ Told = tuple[str, str, str]
 
 def refuted(told: Sequence[Told], rpc_url: str, machine: str, database_url: str) -> str:
     """What is wrong with draws of the guide's box; an empty text if nothing is: the tally keeps the
-    promise, and ledger and database tell the same draws."""
-    with multiprocessing.get_context("spawn").Pool(1) as apart:
-        return apart.apply(_refuted, (told, rpc_url, machine, database_url))
+    promise, and ledger and database tell the same draws.
+
+    Raises HarnessError if the process ends before it has answered.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as apart:
+        try:
+            return apart.submit(_refuted, told, rpc_url, machine, database_url).result()
+        except BrokenProcessPool:  # a plain Pool would start another process, for ever
+            raise HarnessError(
+                "the process that audits the draws ended without an answer; is there enough memory?"
+            ) from None
 
 
 def _refuted(told: Sequence[Told], rpc_url: str, machine: str, database_url: str) -> str:

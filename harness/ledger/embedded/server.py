@@ -6,6 +6,7 @@ uvicorn does the protocols; this is the bare ASGI application behind it, in a th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
@@ -25,6 +26,7 @@ QUEUE_MAX = 10_000
 _PAIR_TRIES_MAX = 50
 _START_SECONDS_MAX = 10.0
 _STOP_SECONDS_MAX = 5.0
+_TICK_SECONDS = 0.1  # uvicorn's own, by which it counts its seconds
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -63,6 +65,41 @@ def listen_pair(host: str, port: int) -> tuple[socket.socket, socket.socket]:
     raise StartError(f"no two free ports in a row on {host} in {_PAIR_TRIES_MAX} tries")
 
 
+class _PromptServer(uvicorn.Server):
+    """uvicorn looks ten times a second whether it should stop, and then waits a tenth for open
+    connections. A testbed has two servers and most scenarios take half a second: this one stops
+    when told, and waits only if somebody is connected."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._leave = asyncio.Event()
+
+    def leave(self) -> None:
+        """Stop; from any thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            _from_any_thread(self._loop, self._leave.set)
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        tick = 0
+        while not await self.on_tick(tick):
+            tick += 1
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_SECONDS):
+                    await self._leave.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.server_state.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
+            return
+        for server in self.servers:
+            server.close()
+        for sock in sockets or []:
+            sock.close()
+
+
 class ServerThread:
     """A uvicorn server in a thread, on sockets that are already bound."""
 
@@ -78,7 +115,7 @@ class ServerThread:
             ws_max_size=BODY_BYTES_MAX,
             timeout_graceful_shutdown=1,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _PromptServer(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [sock, *more]}, name=name, daemon=True
         )
@@ -94,7 +131,7 @@ class ServerThread:
             time.sleep(0.002)
 
     def stop(self) -> None:
-        self._server.should_exit = True
+        self._server.leave()
         self._thread.join(_STOP_SECONDS_MAX)
 
 
@@ -166,7 +203,7 @@ class RpcApplication:
 
 
 def _from_any_thread(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
-    if not loop.is_closed():
+    with contextlib.suppress(RuntimeError):  # closed meanwhile
         loop.call_soon_threadsafe(callback)
 
 
