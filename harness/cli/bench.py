@@ -27,13 +27,17 @@ def bench(
     treasury_paths: Annotated[
         int, typer.Option(min=0, help="Paths of the treasury's memory figure; 0 leaves it out.")
     ] = 1_000_000,
+    audit_draws: Annotated[
+        int, typer.Option(min=0, help="Draws of the audit's memory figure; 0 leaves it out.")
+    ] = 10_000_000,
     radcad: Annotated[
         bool, typer.Option(help="Install radCAD in an environment of its own and compare.")
     ] = True,
     seed: Annotated[str, typer.Option(help="Repeats the same cycles.")] = DEFAULT_SEED,
     runs: Annotated[Path, typer.Option(help="Folder for the results of runs.")] = Path("runs"),
 ) -> None:
-    """Measure whole life cycles, the ledger's reads and growth, the treasury model.
+    """Measure whole life cycles, the ledger's reads and growth, an audit's memory and the treasury
+    model.
 
     Cycles go over HTTP with Postgres and are compared with the raw virtual machine, reads with
     the same reads without a socket, late mints with early ones. Only the ratios are comparable
@@ -62,6 +66,13 @@ def bench(
             mints, folder, seed, lambda done: progress.update(growing, completed=done)
         )
     lines: list[tuple[str, str]] = []
+    audit = None
+    if audit_draws:
+        from harness.validity.odds_speed import audit_memory
+
+        with console.status("audit of draws"):
+            audit = audit_memory(audit_draws, seed=1)
+        lines.append((f"peak memory, audit of {audit.rows:,} draws, MB", f"{audit.peak_mb:.0f}"))
     model = None
     if treasury_paths:
         from harness.bench.treasury import measure_treasury
@@ -71,11 +82,12 @@ def bench(
                 large_paths=treasury_paths, with_radcad=radcad,
                 on_part=lambda part: status.update(f"treasury: {part}"),
             )  # fmt: skip
-        lines = model.rows()
+        lines += model.rows()
     measured = {
         **dataclasses.asdict(figures),
         "reads": dataclasses.asdict(read),
         "growth": dataclasses.asdict(growth),
+        "audit": None if audit is None else dataclasses.asdict(audit),
         "treasury": None if model is None else dataclasses.asdict(model),
     }
     write_json(folder / "bench.json", measured)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from harness.plugin import DEFAULT_SEED
+from harness.seeds import DEFAULT_SEED
 
 
 def bench_docker(

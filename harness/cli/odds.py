@@ -270,9 +270,12 @@ def _open(
 ) -> Draws:
     try:
         from harness.odds.sources.named import SourceOptions, open_source
-        from harness.odds.value import read_prices
 
-        skins = read_prices(prices) if prices is not None else {}
+        skins = {}
+        if prices is not None:
+            from harness.odds.value import read_prices  # with Solana's client: 60 MB
+
+            skins = dict(read_prices(prices))
         quiet = source != "testbed"  # the others are done before a bar could be read
         with Progress(console=Console(stderr=True), transient=True, disable=quiet) as progress:
             task = progress.add_task("draws", total=draws)
@@ -282,6 +285,7 @@ def _open(
                 machine=machine,
                 skins={skin: tier for tier, listed in skins.items() for skin in listed},
                 strict=not reject,
+                keep_mints=False,  # no command shows them
                 told=lambda done: progress.update(task, completed=done),
             )
             return open_source(source, tables, options)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from harness.plugin import DEFAULT_SEED
+from harness.seeds import DEFAULT_SEED
 
 _UNEXPLAINED_SHOWN_MAX = 20
 

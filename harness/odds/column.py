@@ -71,6 +71,15 @@ def relabelled(
     return found
 
 
+def any_descent(values: NDArray[Any]) -> bool:
+    """Whether a value is less than the one before it."""
+    for start in range(0, len(values), _STRETCH):
+        part = values[start : start + _STRETCH + 1]
+        if np.any(part[1:] < part[:-1]):
+            return True
+    return False
+
+
 def any_twice(hashes: NDArray[np.uint64]) -> bool:
     """Whether a value stands twice; sorted a sixteenth of the values' range at a time."""
     for part in range(1 << _PARTS_BITS):

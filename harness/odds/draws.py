@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.odds.column import relabelled, tally
+from harness.odds.column import any_descent, relabelled, tally
+from harness.odds.mints import digest_of
 from harness.odds.table import RarityTable
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ class Draws:
     """Draws of one or more box types, in the order of the source; n rows.
 
     `time_us`: microseconds since 1970, UTC. `mint_hash`: 64 bits of each mint's text (FNV-1a,
-    mixed), by which duplicates are found; `mints`: the texts, kept up to a million rows.
+    mixed), by which duplicates are found, or, where they are not kept, `mint_digest` of them;
+    `mints`: the texts, kept up to a million rows.
     `number`: the mint's number in its machine. `paid_lamports`: what was paid for the box.
     Columns that a source does not have are None. `rows_in` = n + rejects.total, always.
     """
@@ -74,6 +76,7 @@ class Draws:
     wallet: Coded | None = None
     time_us: NDArray[np.int64] | None = None
     mint_hash: NDArray[np.uint64] | None = None
+    mint_digest: str | None = None
     mints: NDArray[Any] | None = None
     number: NDArray[np.int64] | None = None
     paid_lamports: NDArray[np.int64] | None = None
@@ -88,13 +91,16 @@ class Draws:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of everything that is known of the draws, in their order."""
-        digest = hashlib.sha256(f"draws 1 {len(self)}".encode())
+        digest = hashlib.sha256(f"draws 2 {len(self)}".encode())
         for name in ("tier", "box", "skin", "wallet"):
             column = getattr(self, name)
             if column is not None:
                 digest.update(f"\0{name}\0{chr(0).join(column.names)}\0".encode())
                 digest.update(np.ascontiguousarray(column.codes).data)
-        for name in ("time_us", "mint_hash", "number", "paid_lamports"):
+        mints = self.mint_digest if self.mint_hash is None else digest_of(self.mint_hash)
+        if mints is not None:
+            digest.update(f"\0mint\0{mints}".encode())
+        for name in ("time_us", "number", "paid_lamports"):
             values = getattr(self, name)
             if values is not None:
                 digest.update(f"\0{name}\0".encode())
@@ -109,7 +115,7 @@ class Draws:
             rows = np.flatnonzero(self.box.codes == wanted)
         if self.time_us is not None:
             times = self.time_us if rows is None else self.time_us[rows]
-            if np.any(times[1:] < times[:-1]):
+            if any_descent(times):
                 order = np.argsort(times, kind="stable")
                 rows = order if rows is None else rows[order]
 
@@ -124,7 +130,7 @@ class Draws:
         tier = part(self.tier.codes)
         assert tier is not None
         codes = relabelled(tier, lookup)
-        assert not np.any(codes < 0), "the intake lets no unknown tier through"
+        assert len(codes) == 0 or codes.min() >= 0, "the intake lets no unknown tier through"
         return BoxDraws(
             table=table,
             tier=codes,
@@ -137,7 +143,8 @@ class Draws:
 
     def frame(self) -> pd.DataFrame:
         """The tidy table: time, mint, wallet, box, tier, skin, number, paid_lamports; columns that
-        the source lacks are left out. Mints beyond a million rows are shown as their hash."""
+        the source lacks are left out. Mints beyond a million rows are shown as
+        their hash, and left out where they were not kept."""
         import pandas as pd
 
         columns: dict[str, Any] = {}

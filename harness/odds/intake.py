@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from harness.errors import UsageError
 from harness.odds.column import Column, any_twice, relabelled, tally
 from harness.odds.draws import UNKNOWN, Coded, Draws, Rejects
+from harness.odds.mints import hashes_of, texts_of
 from harness.odds.table import RarityTable
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class Intake:
     `tables`: the promise of each box type; rows of other boxes are wrong. With one table, a source
     without a box column is taken to be of that box. `unknown_ok`: columns (wallet) whose values
     the source may not know. `strict`: the first wrong row raises UsageError; else it is rejected
-    and counted.
+    and counted. `mint_digest`: of a source whose mints were read before and stand once each
+    (harness/odds/mints.py), so that its batches come without them.
     """
 
     def __init__(
@@ -46,11 +47,13 @@ class Intake:
         *,
         strict: bool = True,
         unknown_ok: frozenset[str] = frozenset(),
+        mint_digest: str | None = None,
     ) -> None:
         self.source = source
         self.tables = tables
         self.strict = strict
         self.unknown_ok = unknown_ok
+        self.mint_digest = mint_digest
         self.rows_in = 0
         self._parts: dict[str, Column] = {}
         self._mints: list[pa.Array] | None = []
@@ -80,9 +83,9 @@ class Intake:
             if name in columns:
                 taken[name] = _whole_numbers(name, columns[name], wrong)
         if "mint" in columns:
-            texts = _texts(columns["mint"])
+            texts = texts_of(columns["mint"])
             wrong.mark(_blank(texts), "mint is missing")
-            taken["mint_hash"] = _hashes(texts)
+            taken["mint_hash"] = hashes_of(texts)
         self._settle(wrong, columns)
         keep = None if not wrong.any else wrong.reason == 0
         for name, values in taken.items():
@@ -129,6 +132,7 @@ class Intake:
             wallet=coded.get("wallet"),
             time_us=joined.get("time"),
             mint_hash=joined.get("mint_hash"),
+            mint_digest=self.mint_digest,
             mints=mints,
             number=joined.get("number"),
             paid_lamports=joined.get("paid_lamports"),
@@ -142,6 +146,8 @@ class Intake:
             raise UsageError(f"{self.source}: a later part has other columns than the first")
         self._columns = columns
         if "tier" not in columns:
+            if self.mint_digest is not None:
+                columns |= {"mint"}
             raise UsageError(
                 f"{self.source}: has no column tier; columns are {', '.join(sorted(columns))}; "
                 f"known are {', '.join(_KNOWN)}"
@@ -156,7 +162,7 @@ class Intake:
 
     def _coded(self, name: str, column: pa.Array, wrong: _Wrong) -> NDArray[Any]:
         coded = (
-            column if pa.types.is_dictionary(column.type) else _texts(column).dictionary_encode()
+            column if pa.types.is_dictionary(column.type) else texts_of(column).dictionary_encode()
         )
         names = coded.dictionary.cast(pa.string())
         lookup = np.append(self._codes_of(name, names), np.int32(UNKNOWN))
@@ -306,9 +312,10 @@ def draws_of(
     *,
     strict: bool = True,
     unknown_ok: frozenset[str] = frozenset(),
+    mint_digest: str | None = None,
 ) -> Draws:
-    """All batches of a source as Draws. Raises UsageError."""
-    intake = Intake(source, tables, strict=strict, unknown_ok=unknown_ok)
+    """All batches of a source as Draws; the options are the Intake's. Raises UsageError."""
+    intake = Intake(source, tables, strict=strict, unknown_ok=unknown_ok, mint_digest=mint_digest)
     for batch in batches:
         intake.add(batch)
     return intake.finish()
@@ -336,14 +343,6 @@ def _one_array(column: Any) -> pa.Array:
     return column
 
 
-def _texts(column: pa.Array) -> pa.Array:
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if pa.types.is_floating(column.type):  # pandas' NaN for a missing text
-        column = pa.array(column.to_numpy(zero_copy_only=False), from_pandas=True)
-    return column.cast(pa.string())
-
-
 def _blank(texts: pa.Array) -> NDArray[np.bool_]:
     return _filled(pc.utf8_length(texts), 0) == 0
 
@@ -366,7 +365,7 @@ def _times(column: pa.Array, wrong: _Wrong) -> NDArray[np.int64]:
         return _filled(column.cast(pa.timestamp("us"), safe=False).cast(pa.int64()), 0)
     import pandas as pd
 
-    texts = _texts(column).to_numpy(zero_copy_only=False)
+    texts = texts_of(column).to_numpy(zero_copy_only=False)
     parsed = pd.DatetimeIndex(pd.to_datetime(texts, utc=True, errors="coerce", format="ISO8601"))
     bad = np.asarray(parsed.isna())
     wrong.mark(bad, "time is no ISO 8601 time")
@@ -377,9 +376,9 @@ def _times(column: pa.Array, wrong: _Wrong) -> NDArray[np.int64]:
 def _whole_numbers(name: str, column: pa.Array, wrong: _Wrong) -> NDArray[np.int64]:
     if not pa.types.is_integer(column.type):
         try:
-            numbers = _texts(column).cast(pa.float64())
+            numbers = texts_of(column).cast(pa.float64())
         except pa.ArrowInvalid:
-            values = np.array([_number(one) for one in _texts(column).to_pylist()])
+            values = np.array([_number(one) for one in texts_of(column).to_pylist()])
         else:
             values = numbers.to_numpy(zero_copy_only=False)  # NaN for null
     else:
@@ -396,25 +395,6 @@ def _number(text: str | None) -> float:
         return float(text or "nan")
     except ValueError:
         return float("nan")
-
-
-def _hashes(texts: pa.Array) -> NDArray[np.uint64]:
-    _, offsets, content = texts.buffers()
-    places = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    held = np.frombuffer(content, dtype=np.uint8) if content else np.empty(0, dtype=np.uint8)
-    return _fnv1a(held, places)
-
-
-@numba.njit(cache=True)
-def _fnv1a(content: NDArray[np.uint8], places: NDArray[np.int32]) -> NDArray[np.uint64]:
-    hashes = np.empty(len(places) - 1, dtype=np.uint64)
-    for row in range(len(hashes)):
-        mixed = np.uint64(14695981039346656037)
-        for place in range(places[row], places[row + 1]):
-            mixed = (mixed ^ np.uint64(content[place])) * np.uint64(1099511628211)
-        mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
-        hashes[row] = mixed ^ (mixed >> np.uint64(29))
-    return hashes
 
 
 def _code_type(names: int) -> type[np.signedinteger[Any]]:

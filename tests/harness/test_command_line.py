@@ -245,3 +245,13 @@ def test_help_teaches(tmp_path: Path, command: tuple[str, ...]) -> None:
     assert done.returncode == 0
     assert "Usage: harness" in done.stdout
     assert len(done.stdout) > 300
+
+
+def test_the_command_line_starts_without_what_only_some_commands_need() -> None:
+    """pytest and Solana's client cost half a second and 30 MB of every command."""
+    asked = "import sys, harness.cli.main; print([n for n in %r if n in sys.modules])"
+    heavy = ("pytest", "sqlalchemy", "httpx", "numpy", "anchorpy")
+    done = subprocess.run(
+        [sys.executable, "-c", asked % (heavy,)], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[]"

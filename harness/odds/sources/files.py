@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,26 +13,49 @@ from harness.errors import UsageError
 from harness.journal import read_journal
 from harness.odds.draws import Draws
 from harness.odds.intake import draws_of
+from harness.odds.mints import single_mints
 from harness.odds.table import RarityTable
 
 _ROWS_A_BATCH = 50_000
 _BYTES_A_READ = 1 << 20
+#: Whether a column is to be read.
+Wanted = Callable[[str], bool]
 _CODED = ("wallet", "box", "tier", "skin")
 
 
-def draws_from_file(path: Path, tables: Mapping[str, RarityTable], *, strict: bool = True) -> Draws:
+def draws_from_file(
+    path: Path,
+    tables: Mapping[str, RarityTable],
+    *,
+    strict: bool = True,
+    keep_mints: bool = True,
+) -> Draws:
     """Draws from `.csv`, `.parquet`, or a run's `journal.jsonl`.
 
+    Without `keep_mints` a table's mints are read first, on their own, and given up for their digest
+    if each stands once: 8 bytes a row less are held while the other columns are read.
     Raises UsageError for a file that cannot be read and naming the row that is wrong.
     """
-    readers = {".csv": _csv, ".parquet": _parquet, ".jsonl": _journal}
-    if path.suffix not in readers:
+    readers = {".csv": _csv, ".parquet": _parquet}
+    if path.suffix not in (*readers, ".jsonl"):
         raise UsageError(f"{path.name}: draws are read from .csv, .parquet or a journal.jsonl")
     pool = pa.default_memory_pool()
     try:
         # Arrow's own allocators keep what was freed; the system's takes it back.
         pa.set_memory_pool(pa.system_memory_pool())
-        return draws_of(readers[path.suffix](path), path.name, tables, strict=strict)
+        if path.suffix == ".jsonl":
+            return draws_of(_journal(path), path.name, tables, strict=strict)
+        read = readers[path.suffix]
+        if not keep_mints:
+            mints = (batch.column("mint") for batch in read(path, _only_mints))
+            if single := single_mints(mints):
+                draws = draws_of(
+                    read(path, _all_but_mints), path.name, tables, strict=strict,
+                    mint_digest=single.digest,
+                )  # fmt: skip
+                if len(draws) == single.rows:  # none was rejected, and the file is the same still
+                    return draws
+        return draws_of(read(path), path.name, tables, strict=strict)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (pa.ArrowInvalid, ValueError) as error:
@@ -41,18 +64,33 @@ def draws_from_file(path: Path, tables: Mapping[str, RarityTable], *, strict: bo
         pa.set_memory_pool(pool)
 
 
-def _csv(path: Path) -> Iterator[pa.RecordBatch]:
+def _only_mints(name: str) -> bool:
+    return name == "mint"
+
+
+def _all_but_mints(name: str) -> bool:
+    return name != "mint"
+
+
+def _csv(path: Path, wanted: Wanted = lambda _: True) -> Iterator[pa.RecordBatch]:
+    with arrow_csv.open_csv(path) as reader:
+        names = [name for name in reader.schema.names if wanted(name)]
+    if not names:
+        return
     text = {name: pa.string() for name in ("time", "mint", "number", "paid_lamports", *_CODED)}
     with arrow_csv.open_csv(
         path,
         convert_options=arrow_csv.ConvertOptions(
-            column_types=text, strings_can_be_null=True, null_values=["", "NaN", "nan", "NULL"]
+            column_types=text,
+            include_columns=names,
+            strings_can_be_null=True,
+            null_values=["", "NaN", "nan", "NULL"],
         ),
     ) as reader:
         yield from reader
 
 
-def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
+def _parquet(path: Path, wanted: Wanted = lambda _: True) -> Iterator[pa.RecordBatch]:
     with parquet.ParquetFile(
         path,
         read_dictionary=list(_CODED),
@@ -60,12 +98,16 @@ def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
         pre_buffer=False,
         buffer_size=_BYTES_A_READ,
     ) as file:
+        names = [name for name in file.schema_arrow.names if wanted(name)]
+        if not names:
+            return
         for group in range(file.num_row_groups):  # one at a time: all at once would be buffered
             for batch in file.iter_batches(
-                batch_size=_ROWS_A_BATCH, row_groups=[group], use_threads=False
+                batch_size=_ROWS_A_BATCH, row_groups=[group], columns=names, use_threads=False
             ):
                 yield batch
                 pa.default_memory_pool().release_unused()  # what lies free between used pieces
+    pa.default_memory_pool().release_unused()  # what the reader itself held
 
 
 def _journal(path: Path) -> Iterator[pa.RecordBatch]:

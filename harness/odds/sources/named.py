@@ -23,13 +23,15 @@ KINDS = (
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """What sources need beside their name. `seed` None: the operating system's randomness."""
+    """What sources need beside their name. `seed` None: the operating system's randomness.
+    `keep_mints`: of a file, see `draws_from_file`."""
 
     draws: int = 1000
     seed: str | None = "1"
     machine: str | None = None
     skins: Mapping[str, str] | None = None
     strict: bool = True
+    keep_mints: bool = True
     told: Callable[[int], None] = lambda _: None
 
 
@@ -51,7 +53,7 @@ def open_source(name: str, tables: Mapping[str, RarityTable], options: SourceOpt
         return _from_roll(table, options) if name == "roll" else _from_testbed(table, options)
     from harness.odds.sources.files import draws_from_file
 
-    return draws_from_file(Path(name), tables, strict=options.strict)
+    return draws_from_file(Path(name), tables, strict=options.strict, keep_mints=options.keep_mints)
 
 
 def _from_ledger(url: str, tables: Mapping[str, RarityTable], options: SourceOptions) -> Draws:

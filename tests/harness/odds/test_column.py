@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.odds import column
-from harness.odds.column import Column, any_twice, relabelled, tally
+from harness.odds.column import Column, any_descent, any_twice, relabelled, tally
 from harness.odds.dependence import _ten_parts
 
 
@@ -44,3 +44,13 @@ def test_a_value_that_stands_twice_is_found_in_every_part_of_the_range() -> None
 @pytest.mark.parametrize("n", [1, 9, 10, 11, 99, 1_000])
 def test_ten_parts_are_as_the_places_times_ten_over_their_number(n: int) -> None:
     assert list(_ten_parts(n)) == [place * 10 // n for place in range(n)]
+
+
+def test_a_descent_is_seen_wherever_it_is() -> None:
+    values = np.arange(3 * (1 << 18) + 5)
+    assert not any_descent(values)
+    assert not any_descent(values[:0])
+    for place in (1, 1 << 18, (1 << 18) + 1, len(values) - 1):
+        fallen = values.copy()
+        fallen[place] = fallen[place - 1] - 1
+        assert any_descent(fallen[: place + 1])

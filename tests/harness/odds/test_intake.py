@@ -125,15 +125,50 @@ def same(first: Draws, second: Draws) -> None:
 
 
 def test_csv_and_parquet_and_frames_give_the_same_draws(tmp_path: Path) -> None:
-    table = frame()
-    csv, file = tmp_path / "draws.csv", tmp_path / "draws.parquet"
-    table.to_csv(csv, index=False)
-    parquet.write_table(pa.Table.from_pandas(table, preserve_index=False), file)
-    given = draws_from_frame(table, TABLE)
-    for path in (csv, file):
+    given = draws_from_frame(frame(), TABLE)
+    for path in written(frame(), tmp_path):
         same(draws_from_file(path, {TABLE.box: TABLE}), given)
     other = draws_from_frame(frame(skin=["a", "b", "d"]), TABLE)
     assert other.fingerprint != given.fingerprint
+
+
+def written(table: pd.DataFrame, folder: Path) -> list[Path]:
+    csv, file = folder / "draws.csv", folder / "draws.parquet"
+    table.to_csv(csv, index=False)
+    parquet.write_table(pa.Table.from_pandas(table, preserve_index=False), file)
+    return [csv, file]
+
+
+def test_without_their_mints_draws_are_known_by_the_same_fingerprint(tmp_path: Path) -> None:
+    given = draws_from_frame(frame(), TABLE)
+    for path in written(frame(), tmp_path):
+        draws = draws_from_file(path, {TABLE.box: TABLE}, keep_mints=False)
+        assert draws.mint_hash is None
+        assert draws.fingerprint == given.fingerprint
+        assert "mint" not in draws.frame()
+    for path in written(frame(mint=["m1", "m3", "m2"]), tmp_path):
+        draws = draws_from_file(path, {TABLE.box: TABLE}, keep_mints=False)
+        assert draws.fingerprint != given.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"mint": ["m1", "m2", "m1"]}, "row 3: mint stands in row 1 already"),
+        ({"mint": ["m1", None, "m3"]}, "row 2: mint is missing"),
+        ({"tier": ["Common", "Mythic", "Rare"]}, "row 2: unknown tier"),
+    ],
+)
+def test_without_their_mints_a_bad_row_is_named_and_counted_all_the_same(
+    tmp_path: Path, changes: dict[str, object], told: str
+) -> None:
+    taken = draws_from_frame(frame(**changes), TABLE, strict=False)
+    for path in written(frame(**changes), tmp_path):
+        with pytest.raises(UsageError, match=told):
+            draws_from_file(path, {TABLE.box: TABLE}, keep_mints=False)
+        draws = draws_from_file(path, {TABLE.box: TABLE}, keep_mints=False, strict=False)
+        assert (draws.rows_in, draws.rejects.total) == (3, 1)
+        same(draws, taken)
 
 
 def test_files_that_cannot_be_read_say_so(tmp_path: Path) -> None:
