@@ -28,7 +28,7 @@ from harness.cli.treasury_options import (
     share_and_interval,
     study_of,
 )
-from harness.errors import EXIT_INTERRUPTED, EXIT_THRESHOLD, UsageError
+from harness.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_THRESHOLD, UsageError
 
 app = typer.Typer(
     help=(
@@ -96,11 +96,14 @@ def simulate(
 def rare(
     scenario: ScenarioFile = None,
     method: Annotated[
-        str, typer.Option(help="splitting (any scenario), importance (base model) or auto.")
+        str, typer.Option(help="importance, splitting, plain; auto takes what suits the scenario.")
     ] = "auto",
     relative_error: Annotated[
         float, typer.Option(help="Standard error over probability at which it stops.")
     ] = 0.1,
+    paths_max: Annotated[
+        int, typer.Option(help="Paths after which it stops, however sure it is; exits 1 then.")
+    ] = 4_000_000,
     seed: Seed = 0,
     workers: Workers = 1,
     dask: Dask = None,
@@ -111,38 +114,37 @@ def rare(
     For example:
 
         harness treasury rare
-        harness treasury rare treasury.toml --method splitting --relative-error 0.05 --workers 2
+        harness treasury rare treasury.toml --relative-error 0.05 --workers 2
     """
     from harness.treasury.rare import rare_ruin
-    from harness.treasury.splitting import split_ruin
+    from harness.treasury.ruin import Wish
+    from harness.treasury.workers import Crew
 
-    if method not in ("auto", "importance", "splitting"):
-        raise UsageError(f"--method {method!r}: must be auto, importance or splitting")
-    question = scenario_of(scenario)
-    if method == "auto":
-        method = "importance" if question.is_base else "splitting"
-    with progress_bar("races") as progress:
-        found = (
-            rare_ruin(
-                question, seed=seed, relative_error=relative_error, workers=workers, dask=dask
-            )
-            if method == "importance"
-            else split_ruin(
-                question, seed=seed, relative_error=relative_error, workers=workers, dask=dask,
-                progress=progress,
-            )
-        )  # fmt: skip
+    question, wish = scenario_of(scenario), Wish(relative_error, paths_max)
+    with progress_bar("paths") as progress, Crew(workers, dask) as crew:
+        found = rare_ruin(
+            question, method=method, seed=seed, wish=wish, crew=crew, progress=progress
+        )
     ruin = found.ruin
     rows = [
-        ("method", method),
+        ("method", found.method),
         ("probability of a refused sale", f"{ruin.value:.3g} ({ruin.low:.3g} to {ruin.high:.3g})"),
+        ("standard error over probability", f"{found.relative_error:.3g}"),
         ("paths played", f"{found.played:,}"),
         ("paths that plain simulation would need", f"{found.plain_paths:,.0f}"),
     ]
+    if not found.reached and not found.interrupted:
+        rows.append((
+            "not as sure as asked",
+            f"the limit of {paths_max:,} paths came before a relative error of {relative_error:g}; "
+            "give more with --paths-max",
+        ))  # fmt: skip
     print_rows(rows)
-    keep(runs, {"method": method, "seed": seed, "rare": plain(found)})
+    keep(runs, {"seed": seed, "rare": plain(found)})
     if found.interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)
+    if not found.reached:
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command()

@@ -108,7 +108,8 @@ class Chance:
     crowd: np.ndarray
 
     def take(self, rows: np.ndarray) -> Chance:
-        return Chance(self.shocks[rows], self.noise[rows], self.skins[rows], self.crowd[rows])
+        crowd = self.crowd[rows] if len(self.crowd) else self.crowd
+        return Chance(self.shocks[rows], self.noise[rows], self.skins[rows], crowd)
 
     def graft(self, rows: np.ndarray, parents: np.ndarray, steps: np.ndarray, new: Chance) -> None:
         """Make `rows` what their `parents` are up to and with `steps`, and `new` from there on."""
@@ -127,8 +128,10 @@ def draw_chance(
     *,
     antithetic: bool = False,
     by_step: bool = False,
+    noise_tilts: np.ndarray | None = None,
 ) -> Chance:
-    """The chance of `paths` paths; `by_step` gives people a stream of their own in each step."""
+    """The chance of `paths` paths; `by_step` gives people a stream of their own in each step.
+    `noise_tilts`, float64[moves], are for `PriceProcess.noise`."""
     shocks_seed, own_seed, crowd_seed = _children(root, 1, 2, 3)
     rng = np.random.Generator(np.random.PCG64(shocks_seed))
     moves = scenario.steps - 1
@@ -139,7 +142,7 @@ def draw_chance(
     else:
         shocks = rng.standard_normal((paths, moves))
     own = np.random.Generator(np.random.PCG64(own_seed))
-    noise = scenario.price.noise(own, (paths, moves), scenario.step_days)
+    noise = scenario.price.noise(own, (paths, moves), scenario.step_days, noise_tilts)
     skins = np.zeros((paths, 0))
     if not scenario.skin_index.is_flat:
         skins = own.standard_normal((paths, moves))

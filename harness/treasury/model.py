@@ -20,6 +20,8 @@ LAMPORTS_PER_SOL = 1_000_000_000
 MICRO = 1_000_000
 #: Above this a float cannot hold every lamport; the whole supply of SOL is a sixteenth of it.
 LAMPORTS_MAX = 2**53
+#: So much that no scenario reaches its minimum, and every lamport still fits into a float.
+NEVER_RUINED_LAMPORTS = 2**52
 
 # Made-up prices in the style of a CS2 market; they are those of the reference backend's catalogue.
 _PRICES_USD = {

@@ -7,8 +7,7 @@ from decimal import Decimal
 
 from harness.errors import UsageError
 from harness.treasury.intervals import Estimate
-from harness.treasury.model import LAMPORTS_PER_SOL, DynamicRate
-from harness.treasury.rare import NEVER_RUINED_LAMPORTS
+from harness.treasury.model import LAMPORTS_PER_SOL, NEVER_RUINED_LAMPORTS, DynamicRate
 from harness.treasury.result import quantile
 from harness.treasury.scenario import Scenario
 from harness.treasury.simulation import simulate

@@ -82,11 +82,12 @@ def simulate(
     return Result(scenario, seed, paths, antithetic, interrupted, total)
 
 
-def check_memory(scenario: Scenario, workers: int) -> None:
-    """Raise UsageError if the blocks that are in work at once would not fit."""
+def check_memory(scenario: Scenario, workers: int, paths: int | None = None) -> None:
+    """Raise UsageError if the blocks that are in work at once, of `paths` paths each (default: as
+    `simulate` plays), would not fit."""
     if scenario.is_base:
         return
-    needed = block_paths(scenario) * scenario.steps * 8 * _ARRAYS * workers
+    needed = (paths or block_paths(scenario)) * scenario.steps * 8 * _ARRAYS * workers
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > there * _MEMORY_SHARE:
         raise UsageError(

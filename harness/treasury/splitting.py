@@ -16,107 +16,53 @@ and rule can be split, whatever it remembers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from harness.errors import UsageError
-from harness.treasury import intervals
 from harness.treasury.engine import Chance, draw_chance, play_full, prices_of
-from harness.treasury.intervals import Estimate
 from harness.treasury.model import LAMPORTS_PER_SOL, Shortfall
-from harness.treasury.rare import check_relative_error
+from harness.treasury.ruin import Progress, RareRuin, Samples, Wish, until_sure
 from harness.treasury.scenario import Scenario
-from harness.treasury.workers import in_order
+from harness.treasury.simulation import check_memory
+from harness.treasury.workers import Crew
 
 _PATHS_MAX = 2_048
 _PATHS_MIN = 64
 _CELLS = 2**18  # paths x steps of a race
 _ROUNDS_MAX = 64  # halvings: a probability of 10^-19
 _RACES_ROUND = 8  # whatever the number of workers, so that it changes nothing
-_RACES_MAX = 800
 _HORIZONS = 4
 #: The pilot that measures volatility has this block number, so that no stream is used twice.
 _PILOT_BLOCK = 10**9
 _PILOT_PATHS = 64
 
 
-@dataclass(frozen=True)
-class SplitRuin:
-    """The probability of ruin; `races` independent estimates of `paths` paths each, and how many
-    paths they played in all. `plain_paths`: what plain simulation would need for this interval."""
-
-    ruin: Estimate
-    races: int
-    paths: int
-    played: int
-    plain_paths: float
-    interrupted: bool = False
-
-
 def split_ruin(
     scenario: Scenario,
     *,
     seed: int = 0,
-    relative_error: float = 0.1,
-    workers: int = 1,
-    dask: str | None = None,
-    level: float = 0.95,
-    progress: Callable[[int, int], None] = lambda done, wanted: None,
-) -> SplitRuin:
-    """Probability of ruin with a standard error of at most `relative_error` of itself.
+    wish: Wish | None = None,
+    crew: Crew | None = None,
+    progress: Progress = lambda done, wanted: None,
+) -> RareRuin:
+    """Probability of ruin by independent races of a fixed size: their mean, Student's interval.
 
-    Independent races of a fixed size, their mean and Student's interval; rounds of them until the
-    error is reached. The same seed gives the same result for any number of workers. Ctrl-C keeps
-    the races that are done; if fewer than two are, KeyboardInterrupt goes on.
-
-    Raises UsageError if the bound on races is reached: ruin is rarer than can be seen.
+    The same seed gives the same result for any crew. Raises UsageError for more steps than memory
+    holds.
     """
-    check_relative_error(relative_error)
+    wish, crew = wish or Wish(), crew or Crew()
     paths = max(_PATHS_MIN, min(_PATHS_MAX, _CELLS // scenario.steps))
+    check_memory(scenario, crew.workers, paths)
     until_ruin = scenario.change("rules.on_shortfall", Shortfall.STOP)
     variance_day = _variance_day(until_ruin, seed)
-    found: list[tuple[float, int]] = []
-    interrupted = False
-    try:
-        while len(found) < _RACES_MAX:
-            pieces = [
-                (until_ruin, seed, race, paths, variance_day)
-                for race in range(len(found), len(found) + _RACES_ROUND)
-            ]
-            for one in in_order(run_race, pieces, workers=workers, dask=dask):
-                found.append(one)
-                progress(len(found), _RACES_MAX)
-            if _mean(found, level).relative_error <= relative_error:
-                break
-        else:
-            raise UsageError(
-                f"ruin of this scenario is too rare: {len(found)} races of {paths} paths did not "
-                f"bring the relative error below {relative_error:g}"
-            )
-    except KeyboardInterrupt:
-        if len(found) < 2:
-            raise
-        interrupted = True
-    values = np.array([value for value, _ in found])
-    mean = float(values.mean())
-    error = float(values.std(ddof=1)) / math.sqrt(len(values))
-    return SplitRuin(
-        _mean(found, level), len(found), paths, sum(played for _, played in found),
-        mean * (1 - mean) / error**2 if error > 0 else math.inf, interrupted,
+    return until_sure(
+        "splitting", run_race, lambda race: (until_ruin, seed, race, paths, variance_day), wish,
+        crew=crew, round_pieces=_RACES_ROUND, progress=progress,
     )  # fmt: skip
 
 
-def _mean(found: list[tuple[float, int]], level: float) -> Estimate:
-    seen = intervals.mean(np.array([value for value, _ in found]), level)
-    return Estimate(seen.value, max(0.0, seen.low), min(1.0, seen.high), level)
-
-
-def run_race(
-    scenario: Scenario, seed: int, race: int, paths: int, variance_day: float
-) -> tuple[float, int]:
-    """One unbiased estimate of the probability of ruin, and how many paths it took.
+def run_race(scenario: Scenario, seed: int, race: int, paths: int, variance_day: float) -> Samples:
+    """One unbiased estimate of the probability of ruin: a single sample.
 
     The scenario must stop at its first shortfall: what comes after decides nothing.
     """
@@ -142,7 +88,8 @@ def run_race(
         chance.graft(fallen, parents, passed, fresh)
         scores[fallen] = _scores(scenario, again, chance.take(fallen), variance_day)
         played += len(fallen)
-    return value * float(np.isposinf(scores.max(axis=1)).mean()), played
+    value *= float(np.isposinf(scores.max(axis=1)).mean())
+    return Samples(1, value, value**2, played, paths)
 
 
 def _child(root: np.random.SeedSequence, number: int) -> np.random.SeedSequence:

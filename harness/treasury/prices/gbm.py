@@ -17,7 +17,11 @@ from harness.treasury.prices.process import (
     exponentiate,
     finite,
     positive,
+    solve_increasing,
 )
+
+#: A jump of the usual size gets at most e^3 times as likely.
+_JUMP_TILT_MAX = 3.0
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,40 @@ class Merton(PriceProcess):
         finite("merton", {"jumps_year": self.jumps_year}, 1e5)
 
     def noise(
-        self, rng: np.random.Generator, shape: tuple[int, int], step_days: float
+        self,
+        rng: np.random.Generator,
+        shape: tuple[int, int],
+        step_days: float,
+        tilts: np.ndarray | None = None,
     ) -> np.ndarray:
-        jumps = rng.poisson(self.jumps_year * step_days / DAYS_YEAR, shape)
-        return self.jump_mean * jumps + self.jump_deviation * np.sqrt(jumps) * rng.standard_normal(
-            shape
-        )
+        """Sum of the jumps of each move. Tilted, jumps come e^K(tilt) times as often, with K the
+        cumulant of one jump, and of another mean: Esscher's transform of a compound Poisson."""
+        used = np.zeros(shape[1]) if tilts is None else tilts
+        rate = self.jumps_year * step_days / DAYS_YEAR
+        jumps = rng.poisson(rate * np.exp(self._cumulant(used)), shape)
+        mean = self.jump_mean + used * self.jump_deviation**2
+        return mean * jumps + self.jump_deviation * np.sqrt(jumps) * rng.standard_normal(shape)
+
+    def _cumulant(self, tilts: np.ndarray) -> np.ndarray:
+        return tilts * self.jump_mean + tilts**2 * self.jump_deviation**2 / 2
+
+    def drive(self, noise: np.ndarray) -> np.ndarray:
+        return noise
+
+    def log_ratio(self, noise: np.ndarray, tilts: np.ndarray, step_days: float) -> np.ndarray:
+        rate = self.jumps_year * step_days / DAYS_YEAR
+        return tilts * noise - rate * np.expm1(self._cumulant(tilts))
+
+    def tilts_for(self, means: np.ndarray, step_days: float) -> np.ndarray:
+        rate, size = self.jumps_year * step_days / DAYS_YEAR, self.jump_deviation**2
+        typical = abs(self.jump_mean) + self.jump_deviation
+        if rate == 0 or typical == 0:
+            return np.zeros_like(means)
+
+        def mean_of(tilts: np.ndarray) -> np.ndarray:
+            return rate * np.exp(self._cumulant(tilts)) * (self.jump_mean + tilts * size)
+
+        return solve_increasing(mean_of, means, _JUMP_TILT_MAX / typical)
 
     def follow(self, shocks: np.ndarray, noise: np.ndarray, step_days: float) -> np.ndarray:
         mean_jump = math.expm1(self.jump_mean + self.jump_deviation**2 / 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,10 +27,31 @@ class PriceProcess(ABC):
     def sol_usd(self) -> float: ...
 
     def noise(
-        self, rng: np.random.Generator, shape: tuple[int, int], step_days: float
+        self,
+        rng: np.random.Generator,
+        shape: tuple[int, int],
+        step_days: float,
+        tilts: np.ndarray | None = None,
     ) -> np.ndarray:
-        """What the law needs beside its shocks: [paths, moves], or [paths, 0] if nothing."""
+        """What the law needs beside its shocks: [paths, moves], or [paths, 0] if nothing.
+
+        With `tilts`, float64[moves], noise whose `drive` is made larger or smaller by exponential
+        tilting, for importance sampling; `log_ratio` says by how much likelier that made it.
+        """
         return np.zeros((shape[0], 0))
+
+    def drive(self, noise: np.ndarray) -> np.ndarray:
+        """What tilting makes larger or smaller, a number a move: [paths, moves], or [paths, 0] if
+        the law's noise cannot be tilted."""
+        return np.zeros((len(noise), 0))
+
+    def log_ratio(self, noise: np.ndarray, tilts: np.ndarray, step_days: float) -> np.ndarray:
+        """Logarithm of tilted over untilted density of each move's noise, like `drive`."""
+        return np.zeros((len(noise), 0))
+
+    def tilts_for(self, means: np.ndarray, step_days: float) -> np.ndarray:
+        """The tilts, within bounds, under which moves have these mean drives."""
+        return np.zeros_like(means)
 
     @abstractmethod
     def follow(self, shocks: np.ndarray, noise: np.ndarray, step_days: float) -> np.ndarray:
@@ -87,6 +108,19 @@ def exponentiate(
     logs[:, 0] = 0
     np.cumsum(volatility_year * math.sqrt(years) * shocks + moves, axis=1, out=logs[:, 1:])
     return start * np.exp(logs)
+
+
+def solve_increasing(
+    function: Callable[[np.ndarray], np.ndarray], wanted: np.ndarray, bound: float
+) -> np.ndarray:
+    """x within -bound..bound with function(x) = wanted, an entry each, by halving 60 times; the
+    bound where there is none."""
+    low, high = np.full_like(wanted, -bound), np.full_like(wanted, bound)
+    for _ in range(60):
+        middle = (low + high) / 2
+        below = function(middle) < wanted
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return (low + high) / 2
 
 
 def positive(where: str, values: Mapping[str, float], most: float = 1e9) -> None:

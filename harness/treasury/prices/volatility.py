@@ -39,9 +39,23 @@ class Heston(PriceProcess):
             )
 
     def noise(
-        self, rng: np.random.Generator, shape: tuple[int, int], step_days: float
+        self,
+        rng: np.random.Generator,
+        shape: tuple[int, int],
+        step_days: float,
+        tilts: np.ndarray | None = None,
     ) -> np.ndarray:
-        return rng.standard_normal(shape)
+        """Standard normals; tilted, their mean is the tilt."""
+        return rng.standard_normal(shape) + (0.0 if tilts is None else tilts)
+
+    def drive(self, noise: np.ndarray) -> np.ndarray:
+        return noise
+
+    def log_ratio(self, noise: np.ndarray, tilts: np.ndarray, step_days: float) -> np.ndarray:
+        return tilts * (noise - tilts / 2)
+
+    def tilts_for(self, means: np.ndarray, step_days: float) -> np.ndarray:
+        return np.clip(means, -1.0, 1.0)
 
     def follow(self, shocks: np.ndarray, noise: np.ndarray, step_days: float) -> np.ndarray:
         years = step_days / DAYS_YEAR
@@ -88,8 +102,13 @@ class Regimes(PriceProcess):
             raise UsageError(f"regimes.first: must be 0..{number - 1}, is {self.first}")
 
     def noise(
-        self, rng: np.random.Generator, shape: tuple[int, int], step_days: float
+        self,
+        rng: np.random.Generator,
+        shape: tuple[int, int],
+        step_days: float,
+        tilts: np.ndarray | None = None,
     ) -> np.ndarray:
+        """Uniform numbers that decide who leaves; they are not tilted."""
         return rng.random(shape[::-1]).T
 
     def follow(self, shocks: np.ndarray, noise: np.ndarray, step_days: float) -> np.ndarray:
@@ -147,9 +166,24 @@ class Garch(PriceProcess):
             )
 
     def noise(
-        self, rng: np.random.Generator, shape: tuple[int, int], step_days: float
+        self,
+        rng: np.random.Generator,
+        shape: tuple[int, int],
+        step_days: float,
+        tilts: np.ndarray | None = None,
     ) -> np.ndarray:
-        return rng.chisquare(self.freedom, shape)
+        """Chi-squares, the smaller the wilder the day; tilted, they are scaled."""
+        return rng.chisquare(self.freedom, shape) / (1 - 2 * (0.0 if tilts is None else tilts))
+
+    def drive(self, noise: np.ndarray) -> np.ndarray:
+        return noise
+
+    def log_ratio(self, noise: np.ndarray, tilts: np.ndarray, step_days: float) -> np.ndarray:
+        return tilts * noise + self.freedom / 2 * np.log1p(-2 * tilts)
+
+    def tilts_for(self, means: np.ndarray, step_days: float) -> np.ndarray:
+        # The mean is freedom / (1 - 2 tilt); down to a fourth of it, up to its double.
+        return (1 - self.freedom / np.clip(means, self.freedom / 4, 2 * self.freedom)) / 2
 
     def follow(self, shocks: np.ndarray, noise: np.ndarray, step_days: float) -> np.ndarray:
         self.check_step(step_days)

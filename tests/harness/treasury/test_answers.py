@@ -23,15 +23,18 @@ from harness.treasury import (
     Stress,
     simulate,
 )
+from harness.treasury.base_tilt import find_tilt
+from harness.treasury.control import controlled_mean_loss
 from harness.treasury.frontier import frontier
 from harness.treasury.intervals import share
-from harness.treasury.rare import controlled_mean_loss, find_tilt, rare_ruin
+from harness.treasury.rare import rare_ruin
 from harness.treasury.reserve import (
     best_dynamic_rate,
     best_static_rate,
     break_even,
     required_reserve,
 )
+from harness.treasury.ruin import Wish
 from harness.treasury.sensitivity import sensitivity
 from harness.treasury.sketch import Sketch
 from harness.treasury.stress import stress_table
@@ -157,12 +160,12 @@ def test_sensitivity_finds_the_number_that_matters() -> None:
 
 def test_rare_and_plain_ruin_agree_and_rare_takes_fewer_paths() -> None:
     scenario = BASE.change("rules.treasury_lamports", 220 * SOL)
-    rare = rare_ruin(scenario, seed=3, relative_error=0.05)
+    rare = rare_ruin(scenario, seed=3, wish=Wish(0.05))
     plain = simulate(scenario, paths=4 * rare.played, seed=4).ruin(level=0.9999)
     assert plain.low < rare.ruin.value < plain.high
-    assert rare.ruin.relative_error <= 0.051
+    assert rare.relative_error <= 0.05
     assert rare.plain_paths > 3 * rare.played
-    assert rare.tilt.price < 0
+    assert find_tilt(scenario, 3).price < 0
     with pytest.raises(UsageError, match="base model only"):
         find_tilt(dataclasses.replace(BASE, price=Stress()), 0)
 

@@ -98,13 +98,14 @@ def test_rare(harness, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         "days = 20\n[rules]\ntreasury_lamports = 160_000_000_000\n[price]\nsol_usd = 110\n"
     )
     assert harness("rare", "treasury.toml") == 0
-    content = told(tmp_path)
-    assert content["method"] == "splitting"
-    ruin = content["rare"]["ruin"]
-    assert 0 < ruin["low"] < ruin["value"] < ruin["high"] < 0.5
+    rare = told(tmp_path)["rare"]
+    assert rare["method"] == "importance"
+    assert 0 < rare["ruin"]["low"] < rare["ruin"]["value"] < rare["ruin"]["high"] < 0.5
     assert "paths that plain simulation would need" in capsys.readouterr().out
-    assert harness("rare", "treasury.toml", "--method", "importance") == 2
     assert harness("rare", "treasury.toml", "--method", "magic") == 2
+    assert harness("rare", "treasury.toml", "--relative-error", "0.001", "--paths-max", "1000") == 1
+    told_so = capsys.readouterr().out
+    assert "the limit of 1,000 paths came before a relative error of 0.001" in told_so
 
 
 @pytest.mark.parametrize(
