@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from harness.seeds import DEFAULT_SEED
+
+if TYPE_CHECKING:
+    from harness.run.session import RunSession
+    from harness.testbed import Testbed
 
 _WALLETS_MAX = 100
 _WAKE_SECONDS = 0.5
@@ -46,6 +51,8 @@ def up(
     """Start ledger, database, backend and a deployed machine, and keep them until a signal.
 
     Listens on 127.0.0.1 only. Wallets' key files are in the form that Solana's own tools read.
+    `backend_folder` has the `.env` of one more backend for the same machine, with tables of its
+    own in the same Postgres: `PORT=4001 python -m backend` in that folder starts it.
 
         harness up
         harness up --json --rpc-port 8899 --backend-port 4000
@@ -82,6 +89,7 @@ def up(
             "buyback_config": str(bed.deployment.buyback_config),
             "treasury": str(bed.deployment.treasury),
             "box_id": bed.box_id,
+            "backend_folder": str(_write_environment(folder, session, bed)),
             "wallets": [
                 {
                     "pubkey": str(player.pubkey),
@@ -96,11 +104,40 @@ def up(
 
 
 def _write_key(folder: Path, name: str, key: bytes) -> Path:
-    """A key file that only its owner can read, as `solana-keygen` writes it."""
-    path = folder / "keys" / f"{name}.json"
+    """A key file as `solana-keygen` writes it."""
+    return _write_secret(folder / "keys" / f"{name}.json", json.dumps(list(key)))
+
+
+def _write_environment(folder: Path, session: RunSession, bed: Testbed) -> Path:
+    """The folder with the `.env` of a backend that somebody starts by hand: the keys and
+    addresses of this economy, an empty database, and no limits, as all players call from here."""
+    from harness.backend_process import backend_environment
+
+    variables = backend_environment(
+        deployment=bed.deployment,
+        authority=bed.authority_key,
+        treasury=bed.treasury_key,
+        database_url=session.database_server().create_database("started_by_hand"),
+        rpc_url=bed.ledger.rpc_url,
+        box_id=bed.box_id,
+        placeholder_uri=bed.config.hidden.uri,
+    )
+    variables |= {
+        "BUYBACK_CONFIG_VERSION": str(bed.deployment.buyback_config_version),
+        "BUYBACK_RATE": str(bed.settings.buyback_rate),
+        "SOL_PRICE_USD": str(bed.settings.sol_usd),
+        "RATE_LIMIT_MAX_REQUESTS": "0",
+        "REVEAL_LIMIT_MAX_REQUESTS": "0",
+    }
+    lines = [f"{name}={shlex.quote(value)}\n" for name, value in variables.items()]
+    return _write_secret(folder / "backend" / ".env", "".join(lines)).parent
+
+
+def _write_secret(path: Path, text: str) -> Path:
+    """A file that only its owner can read, in a folder that only its owner can enter."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-        json.dump(list(key), out)
+        out.write(text)
     return path.resolve()
 
 

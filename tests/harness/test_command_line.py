@@ -161,7 +161,7 @@ def test_up_serves_until_a_signal(
     process, facts = up
     assert set(facts) == {
         "rpc_url", "ws_url", "backend_url", "candy_machine", "candy_guard", "collection_mint",
-        "buyback_program", "buyback_config", "treasury", "box_id", "wallets",
+        "buyback_program", "buyback_config", "treasury", "box_id", "backend_folder", "wallets",
     }  # fmt: skip
     body = {"jsonrpc": "2.0", "id": 1, "method": "getBalance", "params": [facts["treasury"]]}
     balance = httpx.post(facts["rpc_url"], json=body).json()["result"]["value"]

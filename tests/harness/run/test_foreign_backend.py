@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +29,7 @@ from harness.ledger.embedded import EmbeddedLedger
 from harness.ledger.embedded.server import ServerThread, listen
 from harness.ledger.mainnet import MAINNET_FLAGS, MAINNET_GENESIS
 from harness.players.dialect import read_dialect
+from harness.ports import free_port
 
 HARNESS = str(Path(sys.executable).with_name("harness"))
 SOL = 10**9
@@ -106,10 +110,12 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
         process.wait(30)
 
 
-def run(place: Elsewhere, cwd: Path, *more: str, backend: str = "") -> tuple[int, str, str]:
+def run(
+    place: Elsewhere, cwd: Path, *more: str, backend: str = "", suite: str = "flow"
+) -> tuple[int, str, str]:
     """`harness run` against the place; exit code, output, errors."""
     done = subprocess.run(
-        [HARNESS, "run", "flow", "--backend", backend or place.backend, "--ledger", place.ledger,
+        [HARNESS, "run", suite, "--backend", backend or place.backend, "--ledger", place.ledger,
          "--deployment", str(place.deployment), "--testbed", str(place.settings), *more],
         cwd=cwd, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
@@ -135,6 +141,50 @@ def test_plays_what_it_can_counts_the_rest_and_gives_back(
     # Seven players were given 2 SOL each; what is gone is boxes and their rent, not the rest.
     spent = 100 * SOL - ledger.client().get_balance(wallet.pubkey(), Confirmed).value
     assert spent < 13 * SOL // 4
+
+
+def test_a_backend_started_by_hand(elsewhere: Elsewhere, tmp_path: Path) -> None:
+    """A second backend, in a process of its own with tables of its own, started with what `harness
+    up` wrote down for it: the whole smoke suite is played against it."""
+    folder = Path(json.loads(elsewhere.deployment.read_text())["backend_folder"])
+    assert [one.name for one in folder.iterdir()] == [".env"]
+    assert (folder.stat().st_mode & 0o777, (folder / ".env").stat().st_mode & 0o777) == (
+        0o700, 0o600,
+    )  # fmt: skip
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with (tmp_path / "backend.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "backend"], cwd=folder, stdout=log, stderr=log,
+            env={**os.environ, "PORT": str(port)},
+        )  # fmt: skip
+    try:
+        wait_for(url, process)
+        code, told, progress = run(elsewhere, tmp_path, backend=url, suite="smoke")
+        assert code == 0, progress
+        (summary,) = tmp_path.glob("runs/*/summary.json")
+        facts = json.loads(summary.read_text())
+        outcomes = Counter(one["outcome"] for one in facts["scenarios"])
+        assert outcomes == {"passed": 6, "skipped": 6}, told  # it has no operator's keys
+        assert facts["counted"]["buybacks"] >= 5
+    finally:
+        process.terminate()
+        assert process.wait(30) in (0, -15)
+    log_text = (tmp_path / "backend.log").read_text()
+    assert log_text.count("/buyback/confirm") >= 5, "these players called this backend"
+    assert run(elsewhere, tmp_path, backend=url, suite="smoke")[0] == 3, "it is gone"
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            httpx.get(url + "/health", timeout=5, verify=False)
+        except httpx.TransportError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("the backend did not come up in 60 s")
 
 
 POINT_OF_USE = '''
