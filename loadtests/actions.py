@@ -49,11 +49,19 @@ class Actions:
             "bot": self.bot,
             "abuse": self.abuse,
             "signin": self.signin,
+            "session": self.session,
+            "inventory": self.inventory,
+            "fairness": self.fairness,
+            "proof": self.proof,
         }
 
     def play(self, action: str, stage: int, intended_s: float) -> None:
-        """One arrival of the named kind."""
-        self._by_name[action](stage, intended_s)
+        """One arrival of the named kind. An answer that cannot be used is a failure, not an end."""
+        try:
+            self._by_name[action](stage, intended_s)
+        except Exception as error:  # whatever a backend may have put into a success
+            now, name = self._recorder.now(), type(error).__name__
+            self._recorder.write(Record(intended_s, intended_s, now, stage, action, FAILED, 0, name))
 
     def dropped(self, action: str, stage: int, intended_s: float, why: str) -> None:
         """An arrival that could not even start."""
@@ -156,8 +164,50 @@ class Actions:
             return
         self._sign_in(holding, stage, intended_s)
 
+    def session(self, stage: int, intended_s: float) -> None:
+        """Sign in, renew the token, sign out."""
+        holding = self._stock.any_wallet()
+        if holding is None:
+            self.dropped("session", stage, intended_s, "no wallet to sign in with")
+            return
+        headers = self._headers(holding)
+        answer = self._take_token(holding, stage, intended_s)
+        for name, path in (("refresh", "/auth/refresh"), ("signout", "/auth/sign-out")):
+            if answer.outcome != OK:
+                break
+            body = {"refreshToken": str(answer.body.get("refreshToken", ""))}
+            now = self._recorder.now()
+            answer = self._desk.call(name, stage, now, "POST", path, body, headers)
+        self._whole("session", stage, intended_s, answer.outcome, answer.status)
+
+    def inventory(self, stage: int, intended_s: float) -> None:
+        holding = self._stock.any_revealed()
+        if holding is None:
+            self.dropped("inventory", stage, intended_s, "no revealed NFT yet")
+            return
+        path = f"/inventory/{holding.wallet.pubkey()}"
+        self._call(holding, "inventory", stage, intended_s, "GET", path)
+
+    def fairness(self, stage: int, intended_s: float) -> None:
+        self._desk.call("fairness", stage, intended_s, "GET", "/fairness")
+
+    def proof(self, stage: int, intended_s: float) -> None:
+        holding = self._stock.any_revealed()
+        if holding is None:
+            self.dropped("proof", stage, intended_s, "no revealed NFT yet")
+            return
+        self._desk.call("proof", stage, intended_s, "GET", f"/fairness/{holding.mint}")
+
     def _sign_in(self, holding: Holding, stage: int, intended_s: float) -> Answer:
-        """Ask for a challenge, sign it, keep the token."""
+        """Take a token and keep it."""
+        answer = self._take_token(holding, stage, intended_s)
+        if answer.outcome == OK:
+            self._tokens[str(holding.wallet.pubkey())] = str(answer.body["accessToken"])
+        self._whole("signin", stage, intended_s, answer.outcome, answer.status)
+        return answer
+
+    def _take_token(self, holding: Holding, stage: int, intended_s: float) -> Answer:
+        """Ask for a challenge and sign it."""
         headers = self._headers(holding)
         body: object = {"walletAddress": str(holding.wallet.pubkey())}
         answer = self._desk.call(
@@ -167,9 +217,6 @@ class Actions:
             body = signed_challenge(holding.wallet, answer.body)
             now = self._recorder.now()
             answer = self._desk.call("token", stage, now, "POST", "/auth/sign-in", body, headers)
-        if answer.outcome == OK:
-            self._tokens[str(holding.wallet.pubkey())] = str(answer.body["accessToken"])
-        self._whole("signin", stage, intended_s, answer.outcome, answer.status)
         return answer
 
     def _call(

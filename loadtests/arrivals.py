@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 
-import gevent
+from gevent.event import Event
 from gevent.pool import Pool
 
 from harness.load.profile import Profile
@@ -41,20 +41,32 @@ class Arrivals:
         self._pool = Pool(profile.in_flight_max)
         self._names = list(profile.mix)
         self._weights = list(profile.mix.values())
+        self._closed = Event()
 
-    def run(self) -> None:
-        """Play the whole timetable, then wait for what is still under way."""
+    def close(self) -> None:
+        """Nobody else comes; who is under way is served."""
+        self._closed.set()
+
+    def run(self) -> bool:
+        """Play the whole timetable to the profile's last second, or until it is closed, then wait
+        for what is still under way. Whether it was played to its end."""
         self._recorder.begin()
         for intended_s, stage in timetable(
             self._profile, self._index, self._generators, self._random
         ):
             (action,) = self._random.choices(self._names, self._weights)
-            wait_s = intended_s - self._recorder.now()
-            if wait_s > 0:
-                gevent.sleep(wait_s)
+            if self._closed_at(intended_s):
+                break
             if self._pool.free_count() == 0:
                 self._actions.dropped(action, stage, intended_s, "too many under way")
                 continue
             self._pool.spawn(self._actions.play, action, stage, intended_s)
+        closed = self._closed_at(self._profile.seconds)
         self._pool.join(timeout=_DRAIN_SECONDS_MAX)
         self._recorder.flush()
+        return not closed
+
+    def _closed_at(self, seconds: float) -> bool:
+        """Wait until so many seconds have passed; whether it was closed by then."""
+        wait_s = seconds - self._recorder.now()
+        return bool(self._closed.wait(wait_s)) if wait_s > 0 else self._closed.is_set()

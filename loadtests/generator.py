@@ -12,6 +12,7 @@ from locust.runners import WorkerRunner
 from harness.load.plan import Plan, read_stock
 from harness.load.profile import Profile
 from loadtests.actions import Actions
+from loadtests.arrivals import Arrivals
 from loadtests.desk import Desk
 from loadtests.recorder import Recorder
 from loadtests.stock import Stock
@@ -35,4 +36,7 @@ class Generator:
         )
         self.actions = Actions(
             plan, self.desk, self.recorder, Stock(items, self.index, self.random), self.random
+        )
+        self.arrivals = Arrivals(
+            profile, self.actions, self.recorder, self.index, plan.generators, self.random
         )

@@ -15,7 +15,6 @@ from locust.runners import MasterRunner, Runner
 
 from harness.load.plan import ENVIRONMENT, read_plan
 from harness.load.profile import read_profile
-from loadtests.arrivals import Arrivals
 from loadtests.generator import Generator
 from loadtests.recorder import Recorder
 from loadtests.timetable import people_at, stage_at
@@ -53,6 +52,13 @@ def _begin(environment: Environment, **_: object) -> None:
         _here[-1].recorder.begin()
 
 
+@events.test_stopping.add_listener
+def _close(**_: object) -> None:
+    """Stopped before its end, on Locust's page or by the harness: nobody else comes."""
+    for generator in _here:
+        generator.arrivals.close()
+
+
 @events.test_stop.add_listener
 def _end(**_: object) -> None:
     for generator in _here:
@@ -66,11 +72,10 @@ class OpenCrowd(User):
 
     @task
     def arrive(self) -> None:
-        one = _here[-1]
-        Arrivals(_PROFILE, one.actions, one.recorder, one.index, _PLAN.generators, one.random).run()
-        runner = self.environment.runner
-        assert isinstance(runner, Runner)
-        runner.send_message(_DONE)
+        if _here[-1].arrivals.run():  # else whoever stopped it sees to the rest
+            runner = self.environment.runner
+            assert isinstance(runner, Runner)
+            runner.send_message(_DONE)
         self.stop()
 
 
@@ -145,6 +150,30 @@ class Visitor(Person):
     """Signs in again and again."""
 
     action = "signin"
+
+
+class Regular(Person):
+    """Signs in, renews the token and signs out."""
+
+    action = "session"
+
+
+class Collector(Person):
+    """Reads what a wallet holds."""
+
+    action = "inventory"
+
+
+class Auditor(Person):
+    """Reads what the next rolls are bound to."""
+
+    action = "fairness"
+
+
+class Doubter(Person):
+    """Asks for what it takes to repeat a roll."""
+
+    action = "proof"
 
 
 class Course(LoadTestShape):

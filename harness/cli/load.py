@@ -26,7 +26,13 @@ def load(
         ),
     ] = None,
     ledger: Annotated[
-        str | None, typer.Option(help="With --host: the RPC URL of its ledger.")
+        str | None,
+        typer.Option(
+            help="embedded (default) or validator, in a container; with --host its RPC URL."
+        ),
+    ] = None,
+    database: Annotated[
+        str | None, typer.Option(help="embedded (default) or container; not with --host.")
     ] = None,
     deployment: Annotated[
         Path | None,
@@ -50,11 +56,12 @@ def load(
 
         harness load smoke
         harness load capacity
+        harness load smoke --ledger validator --database container
         harness load smoke --host http://127.0.0.1:4000 --ledger URL --deployment up.json
         harness load my-profile.toml --compare runs/2026-01-02T101500Z
     """
     from harness.errors import UsageError
-    from harness.load.economy import visit_of
+    from harness.load.economy import Visit, place_of
     from harness.load.locust_process import loadtests_folder
     from harness.load.play import LoadRequest, play
     from harness.load.profile import find_profile, profiles_beside, read_profile
@@ -67,9 +74,9 @@ def load(
             console.print(f"{name:12} {read_profile(path).about}", markup=False, soft_wrap=True)
         return
     path = find_profile(profile, known)
-    visit = visit_of(host, ledger, deployment, wallet)
+    place = place_of(host, ledger, database, deployment, wallet)
     read = read_profile(path)
-    if visit is not None and (read.faults or read.nfts_sold_before):
+    if isinstance(place, Visit) and (read.faults or read.nfts_sold_before):
         raise UsageError(f"{read.name}: faults and nfts_sold_before need a backend of our own")
     earlier = None if compare is None else compared(compare)
     quiet = Console(stderr=True, highlight=False)
@@ -80,7 +87,7 @@ def load(
                 status.update(f"{what}: {done} of {of}")
 
         result = play(
-            LoadRequest(read, path.read_text(encoding="utf-8"), runs, seed, web, visit, tell)
+            LoadRequest(read, path.read_text(encoding="utf-8"), runs, seed, web, place, tell)
         )
         report = write_report(result, earlier)
     for line in report.lines:

@@ -19,6 +19,7 @@ _LOOK_SECONDS = 1.0
 _OVERTIME_SECONDS = 60.0  # over the profile's length, for the last answers
 _START_SECONDS_MAX = 60.0
 _START_LOOK_SECONDS = 0.05
+_EARLY_SECONDS = 1.0  # a generator that ends so long before the profile was stopped
 _LAST_LINES = 8
 
 
@@ -47,8 +48,8 @@ def let_in(
     """Run the generator to the profile's end, or until there is no point in going on.
 
     `on_begin(began)` is called when the crowd comes, `on_look(seconds, requests)` every second
-    from then on. Ctrl-C ends the crowd and keeps what was
-    measured. Raises StartError if the generator does not come up.
+    from then on. Ctrl-C, and the stop button of Locust's page, end the crowd and keep what was
+    measured. Raises StartError if the generator does not come up or breaks down.
     """
     rows: list[Record] = []
     ended_early: str | None = None
@@ -87,6 +88,14 @@ def let_in(
             ended_early = "interrupted"
             locust.interrupt()
         seconds = 0.0 if began is None else time.monotonic() - began
+        broken_down = locust.exit_code not in (None, 0)
+    if began is not None and broken_down and not interrupted:
+        raise StartError(
+            f"the generator broke down after {seconds:.0f} s; its last lines follow",
+            _log_of(folder),
+        )
+    if ended_early is None and seconds < profile.seconds - _EARLY_SECONDS:
+        ended_early = f"stopped after {seconds:.0f} of {profile.seconds:.0f} s"
     if path.exists():
         rows += read_records(path, offset)[0]
     if not rows and not interrupted:

@@ -1,5 +1,6 @@
 """The economy under load: embedded ledger on the machine's clock, Postgres, and the backend in
-processes of its own with real workers; or a backend and a ledger that somebody else runs."""
+processes of its own with real workers; ledger and Postgres in containers where that is asked for;
+or a backend and a ledger that somebody else runs."""
 
 from __future__ import annotations
 
@@ -50,20 +51,49 @@ class Visit:
     wallet: Path | None = None
 
 
-def visit_of(
-    host: str | None, ledger: str | None, deployment: Path | None, wallet: Path | None
-) -> Visit | None:
-    """What --host means with what else was given. Raises UsageError for what does not go
-    together."""
+@dataclass(frozen=True)
+class Parts:
+    """What an economy of our own is made of: `embedded` or what stands in containers."""
+
+    #: embedded or validator.
+    ledger: str = "embedded"
+    #: embedded or container.
+    database: str = "embedded"
+
+    @property
+    def told(self) -> str:
+        ledger = (
+            "embedded ledger" if self.ledger == "embedded" else "a validator in a container"
+        ) + ", in real time"
+        return f"{ledger}, {self.database} Postgres, on this machine"
+
+
+def place_of(
+    host: str | None,
+    ledger: str | None,
+    database: str | None,
+    deployment: Path | None,
+    wallet: Path | None,
+) -> Visit | Parts:
+    """Where the crowd goes: to somebody's backend, or to one of our own. Raises UsageError for
+    what does not go together."""
     if host is None:
-        for option, given in (
-            ("--ledger", ledger), ("--deployment", deployment), ("--wallet", wallet)
-        ):  # fmt: skip
+        for option, given in (("--deployment", deployment), ("--wallet", wallet)):
             if given is not None:
                 raise UsageError(f"{option}: goes with --host URL")
-        return None
+        parts = Parts(ledger or "embedded", database or "embedded")
+        if parts.ledger.partition("=")[0] not in ("embedded", "validator"):
+            raise UsageError(
+                f"--ledger {place(parts.ledger)}: must be embedded or validator; a URL goes with "
+                "--host URL"
+            )
+        if parts.database.partition("=")[0] not in ("embedded", "container"):
+            raise UsageError("--database: must be embedded or container")
+        return parts
     if ledger is None or deployment is None:
         raise UsageError("--host: also needs --ledger URL and --deployment FILE")
+    if database is not None:
+        raise UsageError("--database: is for a backend of our own, not for --host")
     return Visit(host, ledger, deployment, wallet)
 
 
@@ -95,26 +125,26 @@ class Economy:
 
 @contextmanager
 def open_economy(
-    profile: Profile, seed: str, folder: Path, items: int, visit: Visit | None = None
+    profile: Profile, seed: str, folder: Path, items: int, where: Visit | Parts
 ) -> Iterator[Economy]:
     """Bring ledger, database and backend up for one load, or visit those that are there.
 
     Raises StartError; UsageError if those that are there are not enough for the profile.
     """
     with ExitStack() as stack:
-        session = _session(seed, folder, visit)
+        session = _session(seed, folder, where)
         stack.callback(session.close)
-        if visit is not None and session.foreign is not None:
+        if session.foreign is not None:
             assert isinstance(session.ledger_source, ClusterSource)
             try:
                 session.foreign.check(session.ledger_source)
             except StartError as nobody:
-                raise UsageError(f"--host: {nobody}") from None
+                raise UsageError(f"{nobody}; nothing was sent") from None
         changes = {"items_available": items, "treasury_lamports": 5_000_000 * 10**9}
         bed = stack.enter_context(
             session.testbed(
                 "load", title=f"load: {profile.name}", story=profile.about,
-                changes=None if visit else changes,
+                changes=None if session.foreign else changes,
             )
         )  # fmt: skip
         if session.foreign is not None:
@@ -147,15 +177,19 @@ def open_economy(
         yield Economy(bed, backend.base_url, backend, weather, secrets)
 
 
-def _session(seed: str, folder: Path, visit: Visit | None) -> RunSession:
-    if visit is None:
-        session = RunSession(RunOptions(seed=seed, folder=folder))
-        session.ledger_source = RealTimeSource()
+def _session(seed: str, folder: Path, where: Visit | Parts) -> RunSession:
+    if isinstance(where, Parts):
+        options = RunOptions(
+            seed=seed, folder=folder, ledger=where.ledger, database=where.database
+        )  # fmt: skip
+        session = RunSession(options)
+        if where.ledger == "embedded":
+            session.ledger_source = RealTimeSource()
         return session
     return RunSession(
         RunOptions(
-            seed=seed, folder=folder, backend=visit.host, ledger=visit.ledger,
-            deployment=visit.deployment, wallet=visit.wallet,
+            seed=seed, folder=folder, backend=where.host, ledger=where.ledger,
+            deployment=where.deployment, wallet=where.wallet,
         )
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ from harness.load.plan import ENVIRONMENT
 from harness.ports import free_port
 
 _STOP_SECONDS_MAX = 45.0
+_PAGE_STAYS_SECONDS = "10"  # after the end: workers report every three seconds
 
 
 def loadtests_folder() -> Path:
@@ -88,7 +89,7 @@ def run_locust(
             str(web_port),
             "--autostart",
             "--autoquit",
-            "5",
+            _PAGE_STAYS_SECONDS,
         ]
     )
     files = [

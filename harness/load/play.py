@@ -23,7 +23,7 @@ from harness.errors import (
 from harness.ledger.cluster import place
 from harness.load.aftermath import judge_limits, judge_resources
 from harness.load.crowd import Outcome, let_in
-from harness.load.economy import Economy, Visit, open_economy
+from harness.load.economy import Economy, Parts, Visit, open_economy
 from harness.load.history import add_history, take_history_away
 from harness.load.measurements import Knee, Row, Verdict, knee, table, verdicts
 from harness.load.plan import Plan, write_stock
@@ -54,8 +54,8 @@ class LoadRequest:
     runs: Path
     seed: str = "1"
     web_port: int | None = None
-    #: A backend that somebody else runs, instead of one of our own.
-    visit: Visit | None = None
+    #: A backend of our own, or one that somebody else runs.
+    place: Visit | Parts = Parts()
     tell: Tell = lambda what, done, of: None
     #: Called once judged, while everything still stands.
     look_after: Callable[[Testbed], None] = lambda bed: None
@@ -111,7 +111,7 @@ def play(request: LoadRequest) -> LoadResult:
     stock = folder.resolve() / "stock.txt"
     try:
         with open_economy(
-            profile, request.seed, folder, sealed + revealed + journeys, request.visit
+            profile, request.seed, folder, sealed + revealed + journeys, request.place
         ) as economy:
             bed, tell = economy.bed, request.tell
             if profile.nfts_sold_before:
@@ -177,9 +177,9 @@ def play(request: LoadRequest) -> LoadResult:
         knee=knee(outcome.records, profile, outcome.stages_done)
         if profile.steps_until_broken
         else None,
-        where="embedded ledger, in real time, on this machine"
-        if request.visit is None
-        else f"the backend at {place(request.visit.host)}",
+        where=request.place.told
+        if isinstance(request.place, Parts)
+        else f"the backend at {place(request.place.host)}",
         void=saturation(watch.of("generator"), outcome.records),
     )
 

@@ -55,7 +55,14 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "bot": (),
     "abuse": (),
     "signin": ("challenge", "token"),
+    "session": ("challenge", "token", "refresh", "signout"),
+    "inventory": (),
+    "fairness": (),
+    "proof": (),
 }
+#: Who acts with a wallet that holds no NFT of the stock, and who asks for somebody's open NFT.
+_WITH_WALLET = ("journey", "signin", "session")
+_WITH_REVEALED = ("look", "bot", "inventory", "proof")
 #: How many NFTs an arrival uses up: still sealed, or revealed beforehand.
 SEALED_USED = {"reveal": 1}
 REVEALED_USED = {"sell": 1, "quote": 1}
@@ -154,7 +161,7 @@ class Profile:
     @property
     def needs_wallets(self) -> bool:
         """Whether somebody acts without an NFT of the stock: mints one, or just signs in."""
-        return any(self.mix.get(action) for action in ("journey", "signin"))
+        return any(self.mix.get(action) for action in _WITH_WALLET)
 
     def share(self, action: str) -> float:
         return self.mix.get(action, 0.0) / sum(self.mix.values())
@@ -168,7 +175,7 @@ class Profile:
         expected = self.arrivals_expected()
         sealed = sum(expected * self.share(a) * n for a, n in SEALED_USED.items())
         revealed = sum(expected * self.share(a) * n for a, n in REVEALED_USED.items())
-        looks = 1 if self.mix.get("look") or self.mix.get("bot") else 0
+        looks = 1 if any(self.mix.get(action) for action in _WITH_REVEALED) else 0
         return _with_slack(sealed), max(_with_slack(revealed), looks)
 
 

@@ -29,6 +29,8 @@ NFTS_PER_WALLET = 4  # the guide lets a wallet open five boxes a minute
 _AT_ONCE = 8
 _ACCOUNTS_PER_CALL = 100
 _TIMEOUT_SECONDS = 60.0
+_LAND_SECONDS_MAX = 30.0  # a validator takes its slots; the embedded ledger has landed it by now
+_LOOK_SECONDS = 0.2
 LAMPORTS_A_MINT = 250_000_000  # price, rent of four accounts and fees, with room
 
 Tell = Callable[[str, int, int], None]
@@ -72,14 +74,18 @@ def mint_stock(bed: Testbed, nfts: int, tell: Tell) -> tuple[list[tuple[Keypair,
         bed.client.send_raw_transaction(bytes(VersionedTransaction(message, [wallet, nft])))
         held.append((wallet, str(nft.pubkey())))
         tell("minting", number + 1, nfts)
-    minted = Minted(nfts, time.perf_counter() - started)
     addresses = [token_metadata.metadata_address(bed.book.address(f"nft-{n + 1}"))
                  for n in range(nfts)]  # fmt: skip
     for start in range(0, nfts, _ACCOUNTS_PER_CALL):
         part = addresses[start : start + _ACCOUNTS_PER_CALL]
-        if None in bed.client.get_multiple_accounts(part, commitment=Confirmed).value:
-            raise StartError("a mint of the stock landed without an NFT: is the machine sold out?")
-    return held, minted
+        deadline = time.monotonic() + _LAND_SECONDS_MAX
+        while None in bed.client.get_multiple_accounts(part, commitment=Confirmed).value:
+            if time.monotonic() > deadline:
+                raise StartError(
+                    "a mint of the stock landed without an NFT: is the machine sold out?"
+                )
+            time.sleep(_LOOK_SECONDS)
+    return held, Minted(nfts, time.perf_counter() - started)
 
 
 def new_wallet(bed: Testbed, lamports: int) -> Keypair:

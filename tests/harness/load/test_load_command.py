@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from harness.checks import JUDGES
+from harness.ports import free_port
 
 HARNESS = str(Path(sys.executable).with_name("harness"))
 PROFILE = """
@@ -90,6 +93,8 @@ def test_a_closed_crowd_and_a_crossed_threshold(tmp_path: Path) -> None:
         (("smoke", "--compare", "."), "holds no load.json"),
         (("smoke", "--host", "http://127.0.0.1:1"), "also needs --ledger"),
         (("smoke", "--wallet", "key.json"), "--wallet: goes with --host"),
+        (("smoke", "--ledger", "http://127.0.0.1:1"), "must be embedded or validator; a URL goes"),
+        (("smoke", "--database", "mysql"), "--database: must be embedded or container"),
     ],
 )
 def test_wrong_usage_is_said_before_anything_starts(
@@ -100,6 +105,104 @@ def test_wrong_usage_is_said_before_anything_starts(
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("threshold", "said"),
+    [
+        ("p95 bot < 1 s", "'bot' is not measured by this mix"),
+        ("p95 reveal < 1 s in the evening", "there is no stage or fault 'the evening'"),
+        ("throughput > 5 /s", "not understood"),
+    ],
+)
+def test_a_threshold_on_something_that_is_not_measured(
+    tmp_path: Path, threshold: str, said: str
+) -> None:
+    done = load(tmp_path, profile(tmp_path, thresholds=f'"{threshold}"'))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert said in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+SATURATING = """
+arrival = "constant"
+in_flight_max = 2000
+
+[mix]
+status = 1
+
+[[stages]]
+seconds = 6
+rate = 10000
+"""
+
+
+def test_a_generator_that_is_the_limit_makes_the_run_void(tmp_path: Path) -> None:
+    """Ten thousand arrivals a second are far more than one process of it can start."""
+    path = tmp_path / "saturating.toml"
+    path.write_text(SATURATING)
+    done = load(tmp_path, str(path))
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "VOID: the generator was the limit, not the backend" in done.stdout
+    found = figures(tmp_path)
+    assert str(found["void"]).startswith("the generator ")
+    (page,) = tmp_path.glob("runs/*/load.html")
+    assert "VOID: the generator was the limit" in page.read_text()
+
+
+LONG = """
+workers = 2
+thresholds = ["errors < 1 %"]
+
+[mix]
+status = 5
+reveal = 1
+
+[[stages]]
+seconds = 120
+rate = 6
+"""
+
+
+def test_stopping_on_locusts_page_ends_the_run_which_is_judged_and_reported(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    path = tmp_path / "long.toml"
+    path.write_text(LONG)
+    with subprocess.Popen(
+        [HARNESS, "load", str(path), "--web", str(port), "--runs", str(tmp_path / "runs")],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as running:  # fmt: skip
+        try:
+            page = f"http://127.0.0.1:{port}"
+            _wait_for_requests(page)
+            asked = time.monotonic()
+            assert httpx.post(f"{page}/stop", timeout=60).json()["success"]
+            said, _ = running.communicate(timeout=90)
+        finally:
+            running.kill()
+    assert running.returncode == 0, said
+    assert time.monotonic() - asked < 60
+    assert "ended early: stopped after" in said
+    found = figures(tmp_path)
+    judged = found["judgements"]
+    assert isinstance(judged, list)
+    assert all(one["passed"] for one in judged)
+    assert "stopped after" in str(found["ended_early"])
+
+
+def _wait_for_requests(page: str) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        try:
+            stats = httpx.get(f"{page}/stats/requests", timeout=5).json()["stats"]
+        except (httpx.TransportError, ValueError):
+            stats = []
+        if sum(one["num_requests"] for one in stats) > 20:
+            return
+        time.sleep(0.5)
+    raise TimeoutError("no request was counted on Locust's page")
 
 
 FAULTS = """
