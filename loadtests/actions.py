@@ -61,7 +61,9 @@ class Actions:
             self._by_name[action](stage, intended_s)
         except Exception as error:  # whatever a backend may have put into a success
             now, name = self._recorder.now(), type(error).__name__
-            self._recorder.write(Record(intended_s, intended_s, now, stage, action, FAILED, 0, name))
+            self._recorder.write(
+                Record(intended_s, intended_s, now, stage, action, FAILED, 0, name)
+            )
 
     def dropped(self, action: str, stage: int, intended_s: float, why: str) -> None:
         """An arrival that could not even start."""

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from locust import LoadTestShape, User, constant_pacing, events, task
 from locust.env import Environment
-from locust.runners import MasterRunner, Runner
+from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from harness.load.plan import ENVIRONMENT, read_plan
 from harness.load.profile import read_profile
+from harness.load.records import STOPPED
 from loadtests.generator import Generator
 from loadtests.recorder import Recorder
 from loadtests.timetable import people_at, stage_at
@@ -23,11 +24,13 @@ _PLAN = read_plan(Path(os.environ[ENVIRONMENT]))
 _PROFILE = read_profile(Path(_PLAN.profile))
 _PACE_SECONDS = 1.0  # a closed user acts once a second, or as often as the answers let it
 _DONE = "crowd-done"
+_EARLY_SECONDS = 0.5
 _SPAWN_RATE_MAX = 100.0  # Locust warns above it
 
 _here: list[
     Generator
 ] = []  # this process's generator: Locust makes users itself, without arguments
+_recorders: list[Recorder] = []
 
 
 @events.init.add_listener
@@ -46,17 +49,23 @@ def _listen(environment: Environment, **_: object) -> None:
 @events.test_start.add_listener
 def _begin(environment: Environment, **_: object) -> None:
     if isinstance(environment.runner, MasterRunner):
-        Recorder(environment, Path(_PLAN.folder))
+        _recorders.append(Recorder(environment, Path(_PLAN.folder)))
     else:
         _here.append(Generator(_PLAN, _PROFILE, environment))
-        _here[-1].recorder.begin()
+        _recorders.append(_here[-1].recorder)
+    _recorders[-1].begin()
 
 
 @events.test_stopping.add_listener
-def _close(**_: object) -> None:
-    """Stopped before its end, on Locust's page or by the harness: nobody else comes."""
+def _close(environment: Environment, **_: object) -> None:
+    """At the end, or before it on Locust's page or by the harness: nobody else comes."""
     for generator in _here:
         generator.arrivals.close()
+    played_s = _recorders[-1].now() if _recorders else _PROFILE.seconds
+    if played_s < _PROFILE.seconds - _EARLY_SECONDS and not isinstance(
+        environment.runner, WorkerRunner
+    ):
+        Path(_PLAN.folder, STOPPED).write_text(f"{played_s:.3f}\n", encoding="utf-8")
 
 
 @events.test_stop.add_listener

@@ -22,6 +22,7 @@ from harness.load.measurements import recovery_s, value_of
 from harness.load.play import LoadRequest, LoadResult, play
 from harness.load.profile import profile_from
 from harness.load.records import OK
+from harness.load.report import write_report
 from harness.load.thresholds import parse_threshold
 from harness.testbed import Testbed
 from programs.buyback import client as buyback
@@ -106,6 +107,7 @@ def measure_load(
                 tell=lambda what, done, of: tell(f"{part}: {what}", done, of),
             )
         )  # fmt: skip
+        write_report(result)
         if wrong := [one.judge for one in result.judgements if not one.passed]:
             raise HarnessError(f"{part}: found wrong by {', '.join(wrong)}; see {result.folder}")
         if result.void is not None:

@@ -1,9 +1,10 @@
 """Line charts over time as SVG that follows the page's colours, readable without colour: each line
-has its own dash and its name at its end."""
+has its own dash and its name at its end; on a narrow screen the names stand below."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 
 from markupsafe import Markup
@@ -25,24 +26,29 @@ def line_chart(
 ) -> Markup:
     """Lines over the seconds of the load; `marks` are the borders of its stages, `faults` the
     windows (name, from, until) in which something went wrong on purpose."""
-    drawn = [one for one in series if one.points]
+    drawn = [
+        replace(one, points=kept)
+        for one in series
+        if (kept := [point for point in one.points if point[0] <= seconds])
+    ]
     top = max((value for one in drawn for _, value in one.points), default=1.0) or 1.0
     top = _round_up(top)
     wide = _WIDTH - _LEFT - _RIGHT
     deep = _HEIGHT - _TOP - _BOTTOM
 
     def x(second: float) -> float:
-        return _LEFT + min(second, seconds) / seconds * wide
+        return _LEFT + second / seconds * wide
 
     def y(value: float) -> float:
         return _TOP + deep - value / top * deep
 
     parts = []
-    for name, begin, end in faults:
+    for number, (name, begin, end) in enumerate(faults, start=1):
         parts.append(
-            f'<rect x="{x(begin):.1f}" y="{_TOP}" width="{max(x(end) - x(begin), 1):.1f}" '
-            f'height="{deep}" class="fault"/><text x="{x(begin) + 2:.1f}" y="{_TOP - 4}" '
-            f'class="small">{escape(name)}</text>'
+            f'<rect x="{x(begin):.1f}" y="{_TOP}" '
+            f'width="{max(x(min(end, seconds)) - x(begin), 1):.1f}" '
+            f'height="{deep}" class="fault"><title>{escape(name)}</title></rect>'
+            f'<text x="{x(begin) + 2:.1f}" y="{_TOP - 4}" class="small">{number}</text>'
         )
     for step in range(5):
         value = top * step / 4
@@ -67,11 +73,19 @@ def line_chart(
     parts.append(
         f'<text x="{_LEFT - 8}" y="12" class="small end">{escape(unit)}</text>'
         f'<text x="{_LEFT}" y="{_HEIGHT - 8}" class="small">0 s</text>'
-        f'<text x="{_LEFT + wide}" y="{_HEIGHT - 8}" class="small end">{seconds:.0f} s</text>'
+        f'<text x="{_LEFT + wide / 2}" y="{_HEIGHT - 8}" class="small middle">{seconds / 2:.4g} s'
+        "</text>"
+        f'<text x="{_LEFT + wide}" y="{_HEIGHT - 8}" class="small end">{seconds:.4g} s</text>'
+    )
+    key = "".join(
+        f'<span><svg viewBox="0 0 30 10"><path d="M0 5L30 5" class="series {one.colour}"/></svg>'
+        f"{escape(one.name)}</span>"
+        for one in drawn
     )
     return Markup(  # every text above is a number or has been escaped
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">'
         f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
+        f'<p class="key" aria-hidden="true">{key}</p>'
     )
 
 
@@ -85,10 +99,13 @@ def _round_up(value: float) -> float:
 
 
 def _label_places(wanted: Sequence[float]) -> list[float]:
-    """Heights of labels, moved down so that none covers another."""
-    placed: dict[int, float] = {}
+    """Heights of labels, moved so that none covers another and all stay above the axis."""
+    placed = list(wanted)
+    down = sorted(range(len(wanted)), key=lambda n: wanted[n])
     last = float(-_LABEL_GAP)
-    for place in sorted(range(len(wanted)), key=lambda n: wanted[n]):
-        last = max(wanted[place], last + _LABEL_GAP)
-        placed[place] = last
-    return [placed[number] for number in range(len(wanted))]
+    for place in down:
+        last = placed[place] = max(placed[place], last + _LABEL_GAP)
+    last = float(_HEIGHT - _BOTTOM + _LABEL_GAP)
+    for place in reversed(down):
+        last = placed[place] = min(placed[place], last - _LABEL_GAP)
+    return placed

@@ -13,22 +13,22 @@ from harness.load.locust_process import LocustProcess, run_locust
 from harness.load.measurements import broken_stage, hopeless
 from harness.load.plan import Plan
 from harness.load.profile import Profile
-from harness.load.records import FILE, Record, Records, read_records, records_of
+from harness.load.records import FILE, STOPPED, Record, Records, read_records, records_of
 
 _LOOK_SECONDS = 1.0
 _OVERTIME_SECONDS = 60.0  # over the profile's length, for the last answers
 _START_SECONDS_MAX = 60.0
 _START_LOOK_SECONDS = 0.05
-_EARLY_SECONDS = 1.0  # a generator that ends so long before the profile was stopped
 _LAST_LINES = 8
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the crowd left. `stages_done` were played to their end."""
+    """What the crowd left. `stages_done` were played to their end, all of it for `played_s`."""
 
     records: Records
     stages_done: int
+    played_s: float
     ended_early: str | None
     interrupted: bool
     #: When the crowd came, of the monotonic clock: second 0 of the records.
@@ -94,14 +94,22 @@ def let_in(
             f"the generator broke down after {seconds:.0f} s; its last lines follow",
             _log_of(folder),
         )
-    if ended_early is None and seconds < profile.seconds - _EARLY_SECONDS:
-        ended_early = f"stopped after {seconds:.0f} of {profile.seconds:.0f} s"
     if path.exists():
         rows += read_records(path, offset)[0]
     if not rows and not interrupted:
         raise StartError("the generator did not come up; its last lines follow", _log_of(folder))
-    done = profile.stages_over(seconds) if ended_early else len(profile.stages)
-    return Outcome(records_of(rows), done, ended_early, interrupted, began or launched)
+    played_s = min(seconds, profile.seconds)
+    if ended_early is None and (stopped_s := _stopped_s(folder)) is not None:
+        played_s = min(stopped_s, profile.seconds)
+        ended_early = f"stopped after {played_s:.0f} of {profile.seconds:.0f} s"
+    done = profile.stages_over(played_s) if ended_early else len(profile.stages)
+    return Outcome(records_of(rows), done, played_s, ended_early, interrupted, began or launched)
+
+
+def _stopped_s(folder: Path) -> float | None:
+    """When somebody stopped it on Locust's page, which the generator writes down."""
+    path = folder / STOPPED
+    return float(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _reason_to_end(records: Records, profile: Profile, seconds: float) -> str | None:

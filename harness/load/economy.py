@@ -16,7 +16,7 @@ from harness.backend_process import BackendProcess, backend_environment, run_bac
 from harness.checks import Judgement
 from harness.clock import Clock, SystemClock
 from harness.errors import StartError, UsageError
-from harness.ledger.cluster import ClusterLedger, ClusterSource
+from harness.ledger.cluster import ClusterLedger, ClusterSource, place
 from harness.ledger.sources import EmbeddedSource
 from harness.load.profile import Profile
 from harness.load.stock import LAMPORTS_A_MINT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -55,7 +55,7 @@ class LoadRequest:
     seed: str = "1"
     web_port: int | None = None
     #: A backend of our own, or one that somebody else runs.
-    place: Visit | Parts = Parts()
+    place: Visit | Parts = field(default_factory=Parts)
     tell: Tell = lambda what, done, of: None
     #: Called once judged, while everything still stands.
     look_after: Callable[[Testbed], None] = lambda bed: None
@@ -161,13 +161,14 @@ def play(request: LoadRequest) -> LoadResult:
             watch.write(folder / PROCESSES_FILE, outcome.began)
     finally:
         stock.unlink(missing_ok=True)
+    played = profile.cut(outcome.played_s)
     return LoadResult(
         profile=profile,
         folder=folder,
         started=started,
         outcome=outcome,
-        rows=table(outcome.records, profile),
-        verdicts=verdicts(outcome.records, profile),
+        rows=table(outcome.records, played),
+        verdicts=verdicts(outcome.records, played),
         judgements=judgements,
         watch=watch,
         minted=minted,

@@ -29,7 +29,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +145,14 @@ class Profile:
             if stage.name == name:
                 return begin, end
         raise KeyError(name)
+
+    def cut(self, seconds: float) -> Profile:
+        """What was played of it in so many seconds; stages that were not reached last none."""
+        stages, end = [], 0.0
+        for stage in self.stages:
+            begin, end = end, end + stage.seconds
+            stages.append(replace(stage, seconds=min(max(seconds - begin, 0.0), stage.seconds)))
+        return replace(self, stages=tuple(stages))
 
     def calm_before(self, name: str) -> tuple[float, float]:
         """The time before a stage or fault that it is compared with: of a stage the one before

@@ -15,12 +15,13 @@ from jinja2 import Environment, PackageLoader
 
 from harness.errors import UsageError
 from harness.load.charts import line_chart
-from harness.load.measurements import PERCENTILES, Row, Verdict, recovery_s
+from harness.load.measurements import PERCENTILES, Knee, Row, Verdict, recovery_s
 from harness.load.play import LoadResult
 from harness.load.profile import ALL
 from harness.load.records import DROPPED, OK, Records
 from harness.load.series import (
     arrivals_and_answers,
+    backend_mean,
     latency,
     memory,
     open_files,
@@ -65,8 +66,10 @@ def write_report(result: LoadResult, earlier: dict[str, Any] | None = None) -> R
     environment.filters["recovered"] = lambda seconds: shown("recovery", seconds)
     styles = Environment(loader=PackageLoader("harness.report"))  # the same page style
     profile, records = result.profile, result.outcome.records
-    seconds = max(float(records.finished_s.max()) if len(records) else 0.0, 1.0)
-    ends = np.cumsum([stage.seconds for stage in profile.stages])[:-1].tolist()
+    played = profile.cut(result.outcome.played_s)
+    last_s = float(records.finished_s.max()) if len(records) else 0.0
+    seconds = max(last_s, result.outcome.played_s, 1.0)
+    ends = np.cumsum([stage.seconds for stage in played.stages])[:-1].tolist()
     samples, began = result.watch.samples, result.outcome.began
     page = environment.get_template("load.html.j2").render(
         css=styles.loader.get_source(styles, "report.css")[0]  # type: ignore[union-attr]  # just set
@@ -78,7 +81,7 @@ def write_report(result: LoadResult, earlier: dict[str, Any] | None = None) -> R
         started=f"{result.started:%Y-%m-%d %H:%M:%S} UTC",
         crowd="open arrival, " + profile.arrival if profile.is_open else "closed crowd",
         where=result.where,
-        fault_rows=[(*one, recovery_s(records, profile, one[0])) for one in result.faults],
+        fault_rows=[(*one, recovery_s(records, played, one[0])) for one in result.faults],
         figures=_figures(result),
         thresholds=_thresholds(result, earlier),
         earlier=earlier,
@@ -93,7 +96,12 @@ def write_report(result: LoadResult, earlier: dict[str, Any] | None = None) -> R
             name: line_chart(lines, title, unit, seconds, ends, result.faults)
             for name, title, unit, lines in (
                 ("arrivals", "requests", "/s", arrivals_and_answers(records, seconds)),
-                ("latency", "latency", "ms", latency(records, seconds)),
+                (
+                    "latency",
+                    "latency",
+                    "ms",
+                    latency(records, seconds) + backend_mean(result.over_time, began),
+                ),
                 ("served", "as the backend counted", "/s", served(result.over_time, began)),
                 ("queues", "under way in the backend", "", queues(result.over_time, began)),
                 ("processor", "processor", "%", processor(samples, began)),
@@ -169,13 +177,18 @@ def headline(result: LoadResult) -> str:
     if result.void is not None:
         return "VOID: the generator was the limit, not the backend"
     if result.knee is not None:
-        if result.knee.rate is None:
-            return "No rate held: the thresholds were broken at the first step"
-        above = result.knee.broken_at
-        end = "; never broken" if above is None else f"; broken at {above:.4g}"
-        return f"Capacity: {result.knee.rate:.4g} arrivals a second{end}"
+        return _capacity(result.knee)
     crossed = sum(not one.holds for one in result.verdicts)
-    return f"{crossed} of {len(result.verdicts)} thresholds CROSSED" if crossed else "Passed"
+    if crossed:
+        return f"{crossed} of {len(result.verdicts)} thresholds CROSSED"
+    return "Passed" if result.outcome.ended_early is None else "Passed, as far as it was played"
+
+
+def _capacity(found: Knee) -> str:
+    if found.rate is None:
+        return "No rate held: the thresholds were broken at the first step"
+    end = "; never broken" if found.broken_at is None else f"; broken at {found.broken_at:.4g}"
+    return f"Capacity: {found.rate:.4g} arrivals a second{end}"
 
 
 def _reasons(result: LoadResult) -> list[str]:

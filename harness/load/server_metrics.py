@@ -91,9 +91,16 @@ class MetricsOverTime:
         return [(at - began, found[name]) for at, found in self.looks
                 if name in found and at >= began]  # fmt: skip
 
-    def rate(self, prefix: str, began: float) -> list[tuple[float, float]]:
-        """What all counters with this prefix grew by, a second."""
-        sums = [(at - began, sum(v for k, v in found.items() if k.startswith(prefix)))
+    def rate(
+        self, prefix: str, began: float, without: str | None = None
+    ) -> list[tuple[float, float]]:
+        """What all counters with this prefix grew by, a second; those named by `without` left
+        out."""
+
+        def counts(name: str) -> bool:
+            return name.startswith(prefix) and (without is None or without not in name)
+
+        sums = [(at - began, sum(v for k, v in found.items() if counts(k)))
                 for at, found in self.looks if at >= began]  # fmt: skip
         return [
             (at, (now - then) / (at - before))

@@ -28,6 +28,7 @@ seconds = 5
 rate = 3
 """
 IN_THE_BACKEND = """
+import os
 import sys
 
 if sys.orig_argv[1:3] == ["-m", "backend"]:
@@ -76,11 +77,11 @@ ANOTHER_SKIN_IN_THE_BOOKS = """
 
     reveal.RevealService._finish = mistaken
 """
-KEY_IN_THE_LOG = """
+MINT_IN_THE_LOG = """
     paid = buyback.BuybackService._pay
 
     def talkative(self, quote):
-        print("paying with", self.treasury, flush=True)
+        os.write(1, f"paying for {quote.nft_mint}\\n".encode())  # print redacts addresses
         return paid(self, quote)
 
     buyback.BuybackService._pay = talkative
@@ -94,9 +95,9 @@ KEY_IN_THE_LOG = """
         (NO_RECORD, "burnt, paid and recorded", "recorded 0x"),
         (REVEALED_TWICE, "revealed once, as recorded", "rewritten 2 times"),
         (ANOTHER_SKIN_IN_THE_BOOKS, "revealed once, as recorded", "the books say"),
-        (KEY_IN_THE_LOG, "nothing told in logs", "secrets stand in its log"),
+        (MINT_IN_THE_LOG, "nothing told in logs", "stands in the backend's log"),
     ],
-    ids=["a lamport more", "no record", "revealed twice", "another skin", "a key in the log"],
+    ids=["a lamport more", "no record", "revealed twice", "another skin", "a mint in the log"],
 )
 def test_damage_fails_a_load_that_keeps_its_thresholds(
     tmp_path: Path, damage: str, judge: str, said: str

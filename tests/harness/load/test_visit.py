@@ -91,12 +91,12 @@ def test_what_is_missing_is_said_in_one_line_before_anything_is_sent(
 ) -> None:
     poor, key = Keypair(), tmp_path / "poor.json"
     key.write_text(json.dumps(list(bytes(poor))))
-    ClusterLedger(elsewhere.ledger).fund(poor.pubkey(), 5_000)
+    ClusterLedger(elsewhere.ledger).fund(poor.pubkey(), 10**9)
     nobody = "http://127.0.0.1:1"
     before = elsewhere.slot()
     for done, said in (
         (load(elsewhere, tmp_path, 60), "the profile may need"),
-        (load(elsewhere, tmp_path, 3, "--wallet", str(key)), "--wallet: holds 5000 lamports"),
+        (load(elsewhere, tmp_path, 3, "--wallet", str(key)), "--wallet: holds 1000000000 lamports"),
         (load(elsewhere, tmp_path, 3, host=nobody), f"no backend answers at {nobody}"),
         (load(elsewhere, tmp_path, 3, ledger=nobody), f"no Solana RPC answers at {nobody}"),
         (load(elsewhere, tmp_path, 3, host=f"{elsewhere.backend}/v9"), "knows no /v9"),
