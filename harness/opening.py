@@ -30,6 +30,7 @@ from harness.ledger.refund import give_back
 from harness.ledger.sources import EmbeddedSource, LedgerSource
 from harness.market import Market
 from harness.players.api import BackendApi
+from harness.players.row_watch import RowWatch
 from harness.programs.sets import PROGRAMS, ProgramSet, open_set
 from harness.redis.place import RedisPlace
 from harness.seeds import Seed
@@ -171,10 +172,11 @@ def open_testbed(
                 ),
             )
         )
-        api = BackendApi(backend.base_url, book, journal)
-        stack.callback(api.close)
         engine = create_engine(database_url)
         stack.callback(engine.dispose)
+        watch = RowWatch(engine, book, journal)
+        api = BackendApi(backend.base_url, book, journal, after_call=watch.look)
+        stack.callback(api.close)
         bed = Testbed(
             seed=keys,
             settings=settings,

@@ -6,6 +6,7 @@ call is written to the journal with what it was answered.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,10 +74,16 @@ class Quote:
 
 class BackendApi:
     """A player's view of the backend at `base_url` (with the API prefix), which speaks `dialect`,
-    by default the guide's own words."""
+    by default the guide's own words. `after_call` is told of each NFT that a call may have
+    changed."""
 
     def __init__(
-        self, base_url: str, book: AddressBook, journal: Journal, dialect: Dialect | None = None
+        self,
+        base_url: str,
+        book: AddressBook,
+        journal: Journal,
+        dialect: Dialect | None = None,
+        after_call: Callable[[Pubkey], None] | None = None,
     ) -> None:
         # Reading the machine's certificates takes longer than a whole life cycle; only for https.
         verify = base_url.startswith("https://")
@@ -84,6 +91,7 @@ class BackendApi:
         self._book = book
         self._journal = journal
         self._dialect = dialect or Dialect()
+        self.after_call = after_call
         #: Access and refresh tokens by who signed in.
         self.tokens: dict[str, Tokens] = {}
 
@@ -245,6 +253,8 @@ class BackendApi:
             error_code=code,
             answer=told,
         )
+        if mint is not None and method != "GET" and self.after_call is not None:
+            self.after_call(mint)
 
 
 def _json_object(answer: httpx.Response) -> dict[str, Any]:

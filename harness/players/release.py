@@ -85,7 +85,8 @@ class Release:
             yield self._api(server)
 
     def _api(self, server: Backend) -> BackendApi:
-        return BackendApi(server.base_url, self.testbed.book, self.testbed.journal)
+        bed = self.testbed
+        return BackendApi(server.base_url, bed.book, bed.journal, after_call=bed.api.after_call)
 
     def enabled(self) -> bool:
         """Whether the new version pays."""

@@ -173,7 +173,7 @@ class Figures:
                 steps = [
                     line
                     for line in one.lines
-                    if line.get("nft") == nft and line["kind"] in ("transaction", "http")
+                    if line.get("nft") == nft and line["kind"] in ("transaction", "http", "rows")
                 ]
                 sent = [line for line in steps if line["kind"] == "transaction"]
                 landed = {line["action"] for line in sent if line["outcome"] == "landed"}
