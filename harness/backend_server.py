@@ -21,6 +21,7 @@ from solders.keypair import Keypair
 from backend.adapters.catalogue import catalogue, seed_catalogue
 from backend.adapters.database import downgrade, migrate
 from backend.api.app import create_app
+from backend.domain.boxes import read_odds
 from backend.domain.rarity import GUIDE_ODDS, Randomness, pick
 from backend.settings import Settings
 from harness.backend_process import backend_environment
@@ -206,15 +207,19 @@ def reference_prices() -> dict[str, dict[str, Decimal]]:
     return prices
 
 
-def reference_roll(randomness: Randomness) -> Callable[[], tuple[str, str]]:
+def reference_roll(
+    randomness: Randomness, odds: Mapping[str, str] | None = None
+) -> Callable[[], tuple[str, str]]:
     """The reference backend's roll alone: each call draws a tier and a skin's name, with the very
-    functions that its reveal calls, and touches no ledger and no database."""
+    functions that its reveal calls, and touches no ledger and no database. `odds`: of a box type of
+    its own, each tier's share as text; the guide's if None."""
+    rolled = GUIDE_ODDS if odds is None else read_odds(odds)
     templates: dict[str, list[str]] = {}
     for template in catalogue():
         templates.setdefault(template.rarity, []).append(template.title)
 
     def roll() -> tuple[str, str]:
-        tier = GUIDE_ODDS.roll(randomness)
+        tier = rolled.roll(randomness)
         return tier, pick(templates[tier], randomness)
 
     return roll

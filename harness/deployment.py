@@ -30,6 +30,15 @@ RentExemption = Callable[[int], int]
 Done = Callable[[Pubkey], bool]
 
 
+class Step(Protocol):
+    """One transaction of the operator's: action, account that it sets up, instructions, more keys
+    than the operator's own. Raises StartError if it does not land."""
+
+    def __call__(
+        self, action: str, account: Pubkey, instructions: Sequence[Instruction], *keys: Keypair
+    ) -> None: ...
+
+
 class Keys(Protocol):
     """Where keys come from: a seed, or a folder."""
 
@@ -90,8 +99,6 @@ def deploy(
     owner = authority.pubkey()
     destination = config.destination or treasury
     collection = seed.keypair("collection")
-    machine = seed.keypair("candy-machine")
-    base = seed.keypair("candy-guard-base")
     step(
         "create the collection",
         collection.pubkey(),
@@ -108,6 +115,55 @@ def deploy(
         ),
         collection,
     )
+    machine = deploy_machine(
+        config, seed=seed, owner=owner, destination=destination,
+        collection_mint=collection.pubkey(), items_available=items_available, step=step,
+        rent_lamports=rent_lamports,
+    )  # fmt: skip
+    step(
+        "initialise the buyback",
+        buyback.config_address(buyback_config_version),
+        [
+            buyback.initialize(
+                authority=owner,
+                treasury=treasury,
+                collection_mint=collection.pubkey(),
+                min_treasury_balance=min_treasury_lamports,
+                version=buyback_config_version,
+            )
+        ],
+    )
+    return Deployment(
+        authority=owner,
+        treasury=treasury,
+        destination=destination,
+        collection_mint=collection.pubkey(),
+        candy_machine=machine.machine,
+        candy_guard=machine.guard,
+        buyback_program=buyback.PROGRAM_ID,
+        buyback_config=buyback.config_address(buyback_config_version),
+        buyback_config_version=buyback_config_version,
+        machine=machine,
+    )
+
+
+def deploy_machine(
+    config: CandyConfig,
+    *,
+    seed: Keys,
+    owner: Pubkey,
+    destination: Pubkey,
+    collection_mint: Pubkey,
+    items_available: int,
+    step: Step,
+    rent_lamports: RentExemption,
+    name: str = "",
+) -> MintAccounts:
+    """A candy machine with its guard, in a collection that is there. `name` tells the keys of a
+    further machine from those of the first."""
+    prefix = f"{name}-" if name else ""
+    machine = seed.keypair(f"{prefix}candy-machine")
+    base = seed.keypair(f"{prefix}candy-guard-base")
     settings = candy_machine.MachineSettings(
         items_available=items_available,
         symbol=config.symbol,
@@ -127,7 +183,7 @@ def deploy(
         candy_machine.initialize(
             machine=machine.pubkey(),
             authority=owner,
-            collection_mint=collection.pubkey(),
+            collection_mint=collection_mint,
             settings=settings,
             rent_lamports=rent_lamports(candy_machine.ACCOUNT_BYTES),
         ),
@@ -148,34 +204,10 @@ def deploy(
         ],
         base,
     )
-    step(
-        "initialise the buyback",
-        buyback.config_address(buyback_config_version),
-        [
-            buyback.initialize(
-                authority=owner,
-                treasury=treasury,
-                collection_mint=collection.pubkey(),
-                min_treasury_balance=min_treasury_lamports,
-                version=buyback_config_version,
-            )
-        ],
-    )
-    return Deployment(
-        authority=owner,
-        treasury=treasury,
-        destination=destination,
-        collection_mint=collection.pubkey(),
-        candy_machine=machine.pubkey(),
-        candy_guard=guard,
-        buyback_program=buyback.PROGRAM_ID,
-        buyback_config=buyback.config_address(buyback_config_version),
-        buyback_config_version=buyback_config_version,
-        machine=candy_guard.MintAccounts(
-            machine=machine.pubkey(),
-            guard=guard,
-            collection_mint=collection.pubkey(),
-            collection_update_authority=owner,
-            guards=guards,
-        ),
+    return MintAccounts(
+        machine=machine.pubkey(),
+        guard=guard,
+        collection_mint=collection_mint,
+        collection_update_authority=owner,
+        guards=guards,
     )

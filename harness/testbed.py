@@ -24,9 +24,10 @@ from sqlalchemy import Engine
 
 from harness.address_book import AddressBook
 from harness.backend_server import Backend, remigrate
+from harness.boxes import BoxOnSale
 from harness.candy_config import CandyConfig
 from harness.checks import JUDGES, Evidence, Judge, Judgement, gather
-from harness.checks.evidence import Machine
+from harness.checks.evidence import Machine, Seller
 from harness.checks.secrecy import judge_secrecy
 from harness.clock import Clock
 from harness.database.backup import dump, restore
@@ -107,6 +108,8 @@ class Testbed:
     players: list[Player] = field(default_factory=list)
     operator: Operator = field(init=False)
     books: Books = field(init=False)
+    #: Box types beside the guide's, put on sale by the operator.
+    other_boxes: list[BoxOnSale] = field(default_factory=list)
     #: Every treasury that may pay: more than one while a release is rolled out.
     treasuries: list[Pubkey] = field(init=False)
     buyback_programs: list[Pubkey] = field(init=False)
@@ -323,6 +326,15 @@ class Testbed:
                 mint_price_lamports=self.config.mint_price_lamports,
                 bot_tax_lamports=self.config.bot_tax_lamports,
                 items_redeemed_before=self.items_redeemed_before,
+                others=tuple(
+                    Seller(
+                        box.machine.machine,
+                        self.deployment.destination,
+                        box.mint_price_lamports,
+                        self.config.bot_tax_lamports,
+                    )
+                    for box in self.other_boxes
+                ),
             ),
             engine=None if self.foreign else self.engine,
             terms=() if self.foreign else self.market.history,

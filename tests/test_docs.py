@@ -59,6 +59,16 @@ def test_the_readme_names_only_suites_and_targets_that_exist() -> None:
         assert suite in suites()
 
 
+@pytest.mark.parametrize("workflow", sorted((ROOT / ".github" / "workflows").glob("*.yml")))
+def test_a_workflow_plays_suites_that_exist_and_skips_no_odds(workflow: Path) -> None:
+    text = workflow.read_text()
+    asked = re.findall(r"SUITE=([a-z]+)", text)
+    assert asked
+    assert set(asked) <= set(suites())
+    # without the analysis packages the stories about odds are skipped
+    assert 0 < text.index("run: make setup") < text.index("make run")
+
+
 def test_the_odds_example_runs(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "odds.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", page, re.S)

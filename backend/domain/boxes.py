@@ -7,7 +7,7 @@ which box an NFT is; what a client calls it is only compared.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -67,7 +67,7 @@ def read_boxes(text: str, placeholder_uri: str) -> Boxes:
                 id=str(one["id"]),
                 candy_machine=Pubkey.from_string(one["candy_machine"]),
                 placeholder_uri=str(one.get("placeholder_uri", placeholder_uri)),
-                odds=_odds(one["odds"]) if "odds" in one else GUIDE_ODDS,
+                odds=read_odds(one["odds"]) if "odds" in one else GUIDE_ODDS,
                 price_lamports=int(one.get("price_lamports", GUIDE_PRICE_LAMPORTS)),
             )
             for one in json.loads(text)
@@ -76,5 +76,6 @@ def read_boxes(text: str, placeholder_uri: str) -> Boxes:
         raise ValueError(f"not a list of boxes: {type(error).__name__} {error}") from None
 
 
-def _odds(shares: dict[str, str]) -> Odds:
+def read_odds(shares: Mapping[str, str]) -> Odds:
+    """Odds from each tier's share as text. Raises ValueError if they are none."""
     return Odds(tuple((tier, Decimal(share)) for tier, share in shares.items()))

@@ -55,6 +55,17 @@ class BuybackRecord:
 
 
 @dataclass(frozen=True)
+class Seller:
+    """A candy machine, where its price goes, and what it takes."""
+
+    candy_machine: Pubkey
+    destination: Pubkey
+    mint_price_lamports: int
+    bot_tax_lamports: int
+    items_redeemed_before: int = 0
+
+
+@dataclass(frozen=True)
 class Machine:
     """The addresses and prices by which a run's transactions are judged."""
 
@@ -70,6 +81,19 @@ class Machine:
     buyback_programs: tuple[Pubkey, ...] = (buyback.PROGRAM_ID,)
     #: Boxes sold before the run, by a machine that was there before it.
     items_redeemed_before: int = 0
+    #: Machines of further box types.
+    others: tuple[Seller, ...] = ()
+
+    @property
+    def sellers(self) -> tuple[Seller, ...]:
+        """Every candy machine, this one first."""
+        return (
+            Seller(
+                self.candy_machine, self.destination, self.mint_price_lamports,
+                self.bot_tax_lamports, self.items_redeemed_before,
+            ),
+            *self.others,
+        )  # fmt: skip
 
     def pays(self, address: Pubkey) -> bool:
         """Whether buybacks may be paid from this address."""
@@ -165,7 +189,8 @@ def gather(
     What was on the ledger before `first_slot` is none of this run's doing and is left out.
     """
     watched = list(book.named("player-").values()) + list(book.named("nft-").values())
-    watched += [*book.named("authority").values(), machine.candy_machine]
+    watched += [*book.named("authority").values()]
+    watched += [seller.candy_machine for seller in machine.sellers]
     watched += [machine.treasury, *machine.treasuries]
     return Evidence(
         client=client,

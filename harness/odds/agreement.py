@@ -7,32 +7,45 @@ asked in a process that ends, so that whoever plays scenarios stays small.
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 
 from harness.errors import HarnessError
 
+_NAMES = ("box", "mint", "tier", "skin")
 #: Mint, tier and skin of a draw, as the reveal's answer told them.
 Told = tuple[str, str, str]
 
 
-def refuted(told: Sequence[Told], rpc_url: str, machine: str, database_url: str) -> str:
-    """What is wrong with draws of the guide's box; an empty text if nothing is: the tally keeps the
-    promise, and ledger and database tell the same draws.
+@dataclass(frozen=True)
+class BoxTold:
+    """Draws of one box type: its promise (each tier's share as text), the address of the machine
+    that sells it, and what the reveals answered."""
+
+    box: str
+    odds: Mapping[str, str]
+    machine: str
+    draws: Sequence[Told]
+
+
+def refuted(boxes: Sequence[BoxTold], rpc_url: str, database_url: str) -> str:
+    """What is wrong with the draws; an empty text if nothing is: each box's tally keeps its own
+    promise, and ledger and database tell the same draws of the same boxes.
 
     Raises HarnessError if the process ends before it has answered.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as apart:
         try:
-            return apart.submit(_refuted, told, rpc_url, machine, database_url).result()
+            return apart.submit(_refuted, boxes, rpc_url, database_url).result()
         except BrokenProcessPool:  # a plain Pool would start another process, for ever
             raise HarnessError(
                 "the process that audits the draws ended without an answer; is there enough memory?"
             ) from None
 
 
-def _refuted(told: Sequence[Told], rpc_url: str, machine: str, database_url: str) -> str:
+def _refuted(boxes: Sequence[BoxTold], rpc_url: str, database_url: str) -> str:
     import pyarrow as pa
     from solana.rpc.api import Client
     from solders.pubkey import Pubkey
@@ -42,26 +55,34 @@ def _refuted(told: Sequence[Told], rpc_url: str, machine: str, database_url: str
     from harness.odds.intake import draws_of
     from harness.odds.sources.database import draws_from_database
     from harness.odds.sources.ledger import draws_from_ledger
-    from harness.odds.table import guide_table
+    from harness.odds.table import RarityTable
 
-    table = guide_table()
-    tables = {table.box: table}
-    mints, tiers, skins = zip(*told, strict=True)
-    columns = {"box": [table.box] * len(told), "mint": mints, "tier": tiers, "skin": skins}
+    tables = {one.box: RarityTable(one.box, dict(one.odds)) for one in boxes}
+    rows = [(one.box, *told) for one in boxes for told in one.draws]
     batch = pa.RecordBatch.from_pydict(
-        {name: pa.array(values, pa.string()) for name, values in columns.items()}
+        {
+            name: pa.array(values, pa.string())
+            for name, values in zip(_NAMES, zip(*rows, strict=True), strict=True)
+        }
     )
     try:
-        assert_odds(draws_of([batch], "reveal API of a testbed", tables), table)
+        assert_odds(draws_of([batch], "reveal API of a testbed", tables), tables)
     except OddsRefuted as error:
         return str(error)
-    tier_of = {skin: tier for _, tier, skin in told}
-    ledger = draws_from_ledger(
-        Client(rpc_url), Pubkey.from_string(machine), tier_of, tables, box=table.box
-    )
-    database = draws_from_database(create_engine(database_url), tables)
-    for name, other in (("ledger", ledger), ("database", database)):
-        shown = other.frame()[["mint", "tier", "skin"]].astype(str)
-        if sorted(map(tuple, shown.to_numpy().tolist())) != sorted(told):
+    tier_of = {skin: tier for one in boxes for _, tier, skin in one.draws}
+    tellings = {"database": [draws_from_database(create_engine(database_url), tables)]}
+    tellings["ledger"] = [
+        draws_from_ledger(
+            Client(rpc_url), Pubkey.from_string(one.machine), tier_of, tables, box=one.box
+        )
+        for one in boxes
+    ]
+    for name, others in tellings.items():
+        shown = [
+            tuple(row)
+            for other in others
+            for row in other.frame()[list(_NAMES)].astype(str).to_numpy().tolist()
+        ]
+        if sorted(shown) != sorted(rows):
             return f"the {name} tells other draws than the answers of the reveal"
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 
+from harness.boxes import BoxOnSale, put_on_sale
 from harness.errors import HarnessError
 from harness.players.nft import Nft
 from harness.submission import Outcome
@@ -91,6 +93,23 @@ class Operator:
         """The bot tax without `lastInstruction`."""
         tax = candy_guard.BotTax(self.testbed.config.bot_tax_lamports, last_instruction=False)
         self._guard("switch lastInstruction off", bot_tax=tax)
+
+    def put_on_sale(
+        self,
+        box_id: str,
+        odds: Mapping[str, str],
+        *,
+        items_available: int,
+        mint_price_lamports: int | None = None,
+    ) -> BoxOnSale:
+        """Sell one more box type, from a machine of its own; see `harness.boxes`."""
+        return put_on_sale(
+            self.testbed,
+            box_id,
+            odds,
+            items_available=items_available,
+            mint_price_lamports=mint_price_lamports,
+        )
 
     def hand_over_metadata(self, nft: Nft, to: Pubkey) -> None:
         """Give the update authority over an NFT's metadata away, as a mistake would."""

@@ -137,7 +137,7 @@ class Player:
             "reveal",
             nft=nft.name,
             wallet=self.name,
-            box=bed.box_id,
+            box=box_id or bed.box_id,
             tier=revealed.rarity,
             skin=revealed.skin_name,
         )

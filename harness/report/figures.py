@@ -147,13 +147,16 @@ class Figures:
         ]
 
     def tiers(self) -> list[TierCount]:
-        """How often each tier was seen, over all scenarios, beside what was promised."""
+        """How often each tier of the guide's box was seen, over all scenarios, beside what was
+        promised. Box types that a scenario put on sale have odds of their own."""
         promised: dict[str, str] = {}
         seen: defaultdict[str, int] = defaultdict(int)
         for one in self.scenarios:
             promised.update(one.head["config"].get("odds", {}))
+            others = {line["box"] for line in one.of("box")}
             for line in one.of("reveal"):
-                seen[line["tier"]] += 1
+                if line.get("box") not in others:
+                    seen[line["tier"]] += 1
         total = sum(seen.values())
         order = sorted(promised, key=lambda tier: -Decimal(promised[tier]))
         return [TierCount(tier, seen[tier], total, float(promised[tier])) for tier in order]

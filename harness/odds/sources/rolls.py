@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from harness.boxes import BoxOnSale, guide_box
 from harness.errors import UsageError
 from harness.odds.draws import Draws
 from harness.odds.intake import draws_of
@@ -47,27 +48,30 @@ def draws_from_testbed(
     count: int,
     table: RarityTable,
     *,
+    box: BoxOnSale | None = None,
     players: int = 8,
     sell_every: int | None = None,
     told: Callable[[int], None] = lambda _: None,
 ) -> Draws:
     """Mint `count` boxes on a testbed's ledger and have its backend reveal each over HTTP.
 
-    The tier is what the API answered; `players` take turns, funded as their boxes need, and sell
+    `box`: another box type than the guide's, that is on sale there. The tier is what the API
+    answered; `players` take turns, funded as their boxes need, and sell
     every `sell_every`-th box back. `told` is called with the number of draws done.
     Raises UsageError if the machine has fewer boxes left.
     """
-    available = testbed.settings.items_available or testbed.config.items_available
+    asked = box or guide_box(testbed)
+    available = asked.items_available
     if not 0 < count <= available:
         raise UsageError(f"{count} draws asked for, the machine has {available} boxes")
-    price = testbed.config.mint_price_lamports
+    price = asked.mint_price_lamports
     each = (price + 30_000_000) * (count // players + 1) + 100_000_000
     buyers = [testbed.player(lamports=each) for _ in range(min(players, count))]
     rows: list[tuple[datetime, str, str, str, str, int]] = []
     for number in range(count):
         player = buyers[number % len(buyers)]
-        nft = player.mint()
-        revealed = player.reveal(nft)
+        nft = player.mint(machine=asked.machine)
+        revealed = player.reveal(nft, box_id=asked.id)
         rows.append(
             (testbed.clock.now(), str(nft.mint), player.name, revealed.rarity, revealed.skin_name,
              number + 1)
@@ -81,7 +85,7 @@ def draws_from_testbed(
             "time": pa.array(times, pa.timestamp("us", "UTC")),
             "mint": pa.array(mints, pa.string()),
             "wallet": pa.array(wallets, pa.string()),
-            "box": pa.array([testbed.box_id] * count, pa.string()),
+            "box": pa.array([asked.id] * count, pa.string()),
             "tier": pa.array(tiers, pa.string()),
             "skin": pa.array(skins, pa.string()),
             "number": pa.array(numbers, pa.int64()),

@@ -184,6 +184,35 @@ def test_another_price_or_tax_than_promised(played: tuple[Testbed, Nft, Nft]) ->
     assert len(milder.findings) == 1
 
 
+def test_each_machine_is_held_to_its_own_price(testbed: Testbed) -> None:
+    """Two box types from two machines, one taxed bot at the dearer: each mint is counted for the
+    machine that it went to."""
+    golden = testbed.operator.put_on_sale(
+        "golden", {"Epic": "1"}, items_available=3, mint_price_lamports=300_000_000
+    )
+    player = testbed.player()
+    player.mint()
+    player.reveal(player.mint(machine=golden.machine), box_id="golden")
+    with pytest.raises(BotTaxed):
+        player.mint(machine=golden.machine, after=[_extra(player)])
+    evidence = testbed.evidence()
+    assert [one for one in verdicts(testbed).values() if not one.passed] == []
+    (seller,) = evidence.machine.others
+
+    def judged(**changes: int) -> tuple[str, ...]:
+        others = (dataclasses.replace(seller, **changes),)
+        machine = dataclasses.replace(evidence.machine, others=others)
+        return judge_mints(dataclasses.replace(evidence, machine=machine)).findings
+
+    assert [one.split(" got ")[-1] for one in judged(mint_price_lamports=200_000_000)] == [
+        "300000000 lamports, the price is 200000000"
+    ]
+    assert len(judged(bot_tax_lamports=1)) == 1
+    assert judged(items_redeemed_before=1) == (
+        "the candy machine of golden says 0 items were redeemed, the ledger shows 1 mints",
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

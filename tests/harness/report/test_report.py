@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from harness.journal import read_journal
 from harness.report import render
 from harness.report.charts import clopper_pearson
+from harness.report.figures import collect
 
 HOSTILE = '<script>alert(1)</script> | `x` & "quotes"'
 
@@ -66,6 +68,21 @@ def test_a_passed_run(tmp_path: Path) -> None:
     assert summary["passed"] is True
     assert summary["counted"]["mints"] == 1
     assert (tmp_path / "summary.md").read_text().startswith("## Passed: smoke, seed 7")
+
+
+def test_boxes_with_odds_of_their_own_are_not_counted_with_the_guides(tmp_path: Path) -> None:
+    a_run(tmp_path)
+    more = [
+        line("test_a::test_one", 10, "box", box="golden", odds={"Common": "1"}),
+        line("test_a::test_one", 11, "reveal", nft="nft-2", tier="Common", skin="x", box="golden"),
+    ]
+    with (tmp_path / "journal.jsonl").open("a") as journal:
+        journal.write("".join(json.dumps(one) + "\n" for one in more))
+    figures = collect(read_journal(tmp_path / "journal.jsonl"), {})
+    assert [(one.tier, one.seen, one.total) for one in figures.tiers()] == [
+        ("Common", 1, 1), ("Legendary", 0, 1)
+    ]  # fmt: skip
+    assert figures.counted()["reveals"] == 2
 
 
 def test_a_life_with_a_refused_transaction_is_not_the_plain_one(tmp_path: Path) -> None:
