@@ -37,7 +37,7 @@ class Actions:
         self._recorder = recorder
         self._stock = stock
         self._random = random
-        self._minting = Minting(plan)
+        self._minting = Minting(plan, recorder)
         self._tokens: dict[str, str] = {}  # by wallet
         self._by_name: dict[str, Callable[[int, float], None]] = {
             "status": self.status,

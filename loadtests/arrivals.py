@@ -18,7 +18,7 @@ from loadtests.actions import Actions
 from loadtests.recorder import Recorder
 from loadtests.timetable import timetable
 
-_DRAIN_SECONDS_MAX = 35.0  # longer than a request may take
+DRAIN_SECONDS_MAX = 35.0  # longer than a request may take
 
 
 class Arrivals:
@@ -47,9 +47,9 @@ class Arrivals:
         """Nobody else comes; who is under way is served."""
         self._closed.set()
 
-    def run(self) -> bool:
+    def run(self) -> None:
         """Play the whole timetable to the profile's last second, or until it is closed, then wait
-        for what is still under way. Whether it was played to its end."""
+        for what is still under way."""
         self._recorder.begin()
         for intended_s, stage in timetable(
             self._profile, self._index, self._generators, self._random
@@ -61,10 +61,9 @@ class Arrivals:
                 self._actions.dropped(action, stage, intended_s, "too many under way")
                 continue
             self._pool.spawn(self._actions.play, action, stage, intended_s)
-        closed = self._closed_at(self._profile.seconds)
-        self._pool.join(timeout=_DRAIN_SECONDS_MAX)
+        self._closed_at(self._profile.seconds)
+        self._pool.join(timeout=DRAIN_SECONDS_MAX)
         self._recorder.flush()
-        return not closed
 
     def _closed_at(self, seconds: float) -> bool:
         """Wait until so many seconds have passed; whether it was closed by then."""

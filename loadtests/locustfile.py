@@ -7,49 +7,77 @@ Locust's own users, a class for each kind of person, weighted by the profile's m
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
+import gevent
 from locust import LoadTestShape, User, constant_pacing, events, task
 from locust.env import Environment
+from locust.rpc import Message
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
-from harness.load.plan import ENVIRONMENT, read_plan
+from harness.load.plan import ENVIRONMENT, PROFILE_FILE, read_plan
 from harness.load.profile import read_profile
 from harness.load.records import STOPPED
+from loadtests.arrivals import DRAIN_SECONDS_MAX
 from loadtests.generator import Generator
 from loadtests.recorder import Recorder
 from loadtests.timetable import people_at, stage_at
 
 _PLAN = read_plan(Path(os.environ[ENVIRONMENT]))
-_PROFILE = read_profile(Path(_PLAN.profile))
+_PROFILE = read_profile(_PLAN.folder / PROFILE_FILE)
 _PACE_SECONDS = 1.0  # a closed user acts once a second, or as often as the answers let it
-_DONE = "crowd-done"
+#: What a process says when its crowd is gone, with what it has not told yet; and what the master
+#: says before the end, so that nothing which was measured is left behind.
+_DONE, _CLOSE = "crowd-done", "crowd-close"
 _EARLY_SECONDS = 0.5
+_LOOK_SECONDS = 0.05
 _SPAWN_RATE_MAX = 100.0  # Locust warns above it
 
 _here: list[
     Generator
 ] = []  # this process's generator: Locust makes users itself, without arguments
 _recorders: list[Recorder] = []
+_done: list[str] = []  # who is done
+_closing: list[bool] = []
 
 
 @events.init.add_listener
 def _listen(environment: Environment, **_: object) -> None:
-    done: list[object] = []
-
-    def count(**_: object) -> None:
-        done.append(None)
-        if len(done) == _PLAN.generators and environment.runner is not None:
-            environment.runner.quit()
-
     if environment.runner is not None:
-        environment.runner.register_message(_DONE, lambda environment, msg, **_: count())
+        # In greenlets of their own: meanwhile other messages are heard.
+        environment.runner.register_message(_DONE, _count, concurrent=True)
+        environment.runner.register_message(_CLOSE, _hand_over, concurrent=True)
+
+
+def _count(environment: Environment, msg: Message, **_: object) -> None:
+    """The last one that is done ends the run, unless somebody is ending it already."""
+    if isinstance(environment.runner, MasterRunner):
+        _recorders[-1].unpack(msg.node_id, msg.data)
+    _done.append(msg.node_id)
+    if len(_done) == _PLAN.generators and not _closing and environment.runner is not None:
+        environment.runner.quit()
+
+
+def _say_done(environment: Environment) -> None:
+    runner = environment.runner
+    assert isinstance(runner, Runner)
+    runner.send_message(_DONE, _here[-1].recorder.pack() if _here[-1].recorder.travels else None)
+
+
+def _hand_over(environment: Environment, **_: object) -> None:
+    """A worker is told that it is over."""
+    for generator in _here:
+        generator.close()
+        if not _PROFILE.is_open:  # an open crowd says itself when it is done
+            generator.wait_until_served()
+            _say_done(environment)
 
 
 @events.test_start.add_listener
 def _begin(environment: Environment, **_: object) -> None:
     if isinstance(environment.runner, MasterRunner):
-        _recorders.append(Recorder(environment, Path(_PLAN.folder)))
+        _recorders.append(Recorder(environment, _PLAN.folder))
     else:
         _here.append(Generator(_PLAN, _PROFILE, environment))
         _recorders.append(_here[-1].recorder)
@@ -60,12 +88,18 @@ def _begin(environment: Environment, **_: object) -> None:
 def _close(environment: Environment, **_: object) -> None:
     """At the end, or before it on Locust's page or by the harness: nobody else comes."""
     for generator in _here:
-        generator.arrivals.close()
-    played_s = _recorders[-1].now() if _recorders else _PROFILE.seconds
-    if played_s < _PROFILE.seconds - _EARLY_SECONDS and not isinstance(
-        environment.runner, WorkerRunner
-    ):
-        Path(_PLAN.folder, STOPPED).write_text(f"{played_s:.3f}\n", encoding="utf-8")
+        generator.close()
+    if isinstance(environment.runner, WorkerRunner) or not _recorders or _closing:
+        return
+    _closing.append(True)
+    played_s = _recorders[-1].now()
+    if played_s < _PROFILE.seconds - _EARLY_SECONDS:
+        (_PLAN.folder / STOPPED).write_text(f"{played_s:.3f}\n", encoding="utf-8")
+    if isinstance(environment.runner, MasterRunner):
+        environment.runner.send_message(_CLOSE)
+        deadline = time.monotonic() + DRAIN_SECONDS_MAX
+        while len(_done) < _PLAN.generators and time.monotonic() < deadline:
+            gevent.sleep(_LOOK_SECONDS)
 
 
 @events.test_stop.add_listener
@@ -81,10 +115,8 @@ class OpenCrowd(User):
 
     @task
     def arrive(self) -> None:
-        if _here[-1].arrivals.run():  # else whoever stopped it sees to the rest
-            runner = self.environment.runner
-            assert isinstance(runner, Runner)
-            runner.send_message(_DONE)
+        _here[-1].arrivals.run()
+        _say_done(self.environment)
         self.stop()
 
 
@@ -103,8 +135,7 @@ class Person(User):
     @task
     def act(self) -> None:
         one = _here[-1]
-        now = one.recorder.now()
-        one.actions.play(self.action, stage_at(_PROFILE, now), now)
+        one.act(self.action, stage_at(_PROFILE, one.recorder.now()))
 
 
 class StatusReader(Person):

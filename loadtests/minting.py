@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from solana.rpc.api import Client
 from solana.rpc.commitment import Confirmed
 from solders.keypair import Keypair
@@ -14,6 +11,7 @@ from harness.clock import SystemClock
 from harness.errors import UsageError
 from harness.load.plan import Plan
 from harness.submission import Outcome, sign, submit
+from loadtests.recorder import Recorder
 from programs.candy_guard import client as candy_guard
 from programs.token_metadata import client as token_metadata
 
@@ -23,10 +21,10 @@ _TIMEOUT_SECONDS = 30.0
 class Minting:
     """Mints mystery boxes and writes down which, for the judges."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, recorder: Recorder) -> None:
         self._client = Client(plan.rpc_url, timeout=_TIMEOUT_SECONDS)
         self._clock = SystemClock()
-        self._minted = Path(plan.folder) / f"minted-{os.getpid()}.txt"
+        self._recorder = recorder
         self._plan = plan
         self._machine: candy_guard.MintAccounts | None = None
 
@@ -40,8 +38,7 @@ class Minting:
         )
         transaction, last_height = sign(self._client, [instruction], [wallet, nft])
         # Written before it is sent: whatever happens after, the judges know of it.
-        with self._minted.open("a", encoding="utf-8") as out:
-            out.write(f"{nft.pubkey()}\n")
+        self._recorder.write_mint(str(nft.pubkey()))
         sent = submit(self._client, self._clock, transaction, last_height)
         if sent.outcome is not Outcome.LANDED:
             return None, sent.fault.name if sent.fault else sent.outcome.value

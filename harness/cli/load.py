@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,13 @@ def load(
     wallet: Annotated[
         Path | None, typer.Option(help="With --host: the key file that pays; else the faucet does.")
     ] = None,
+    elsewhere: Annotated[
+        int, typer.Option(min=0, max=64, help="With --host: workers on other machines.")
+    ] = 0,
+    listen: Annotated[
+        str | None,
+        typer.Option(help="With --elsewhere: ADDRESS:PORT of this machine that they come to."),
+    ] = None,
     compare: Annotated[
         Path | None, typer.Option(help="The folder of an earlier run to compare with.")
     ] = None,
@@ -62,12 +70,12 @@ def load(
     """
     from harness.errors import UsageError
     from harness.load.economy import Visit, place_of
-    from harness.load.locust_process import loadtests_folder
+    from harness.load.locust_process import Elsewhere, address_of, loadtests_folder
     from harness.load.play import LoadRequest, play
     from harness.load.profile import find_profile, profiles_beside, read_profile
     from harness.load.report import compared, write_report
 
-    console = Console(highlight=False)
+    console, quiet = Console(highlight=False), Console(stderr=True, highlight=False)
     known = profiles_beside(loadtests_folder() / "profiles")
     if list_:
         for name, path in known.items():
@@ -78,8 +86,12 @@ def load(
     read = read_profile(path)
     if isinstance(place, Visit) and (read.faults or read.nfts_sold_before):
         raise UsageError(f"{read.name}: faults and nfts_sold_before need a backend of our own")
+    others, say = None, partial(quiet.print, markup=False, soft_wrap=True)
+    if elsewhere or listen is not None:
+        if not (elsewhere and listen and isinstance(place, Visit)):
+            raise UsageError("--elsewhere N: goes with --listen ADDRESS:PORT and --host URL")
+        others = Elsewhere(elsewhere, *address_of(listen, "--listen"), announce=say)
     earlier = None if compare is None else compared(compare)
-    quiet = Console(stderr=True, highlight=False)
     with quiet.status("starting ledger, database and backend ...") as status:
 
         def tell(what: str, done: int, of: int) -> None:
@@ -87,7 +99,9 @@ def load(
                 status.update(f"{what}: {done} of {of}")
 
         result = play(
-            LoadRequest(read, path.read_text(encoding="utf-8"), runs, seed, web, place, tell)
+            LoadRequest(
+                read, path.read_text(encoding="utf-8"), runs, seed, web, place, others, tell
+            )
         )
         report = write_report(result, earlier)
     for line in report.lines:

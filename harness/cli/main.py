@@ -17,6 +17,7 @@ from harness.cli import (
     doctor,
     ledger,
     load,
+    load_worker,
     odds,
     parity,
     programs,
@@ -55,6 +56,7 @@ app.command("bench")(bench.bench)
 app.command("bench-load")(bench_load.bench_load)
 app.command("bench-docker")(bench_containers.bench_docker)
 app.command("load")(load.load)
+app.command("load-worker")(load_worker.load_worker)
 app.add_typer(programs.app, name="programs")
 app.command("parity")(parity.parity)
 app.add_typer(provision.app, name="provision")

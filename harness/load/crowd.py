@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StartError
-from harness.load.locust_process import LocustProcess, run_locust
+from harness.load.locust_process import Elsewhere, LocustProcess, run_locust
 from harness.load.measurements import broken_stage, hopeless
 from harness.load.plan import Plan
 from harness.load.profile import Profile
@@ -18,6 +18,7 @@ from harness.load.records import FILE, STOPPED, Record, Records, read_records, r
 _LOOK_SECONDS = 1.0
 _OVERTIME_SECONDS = 60.0  # over the profile's length, for the last answers
 _START_SECONDS_MAX = 60.0
+_OTHERS_SECONDS_MAX = 900.0  # until somebody has started the workers on the other machines
 _START_LOOK_SECONDS = 0.05
 _LAST_LINES = 8
 
@@ -41,6 +42,7 @@ def let_in(
     folder: Path,
     *,
     web_port: int | None,
+    elsewhere: Elsewhere | None = None,
     on_start: Callable[[LocustProcess], None],
     on_begin: Callable[[float], None],
     on_look: Callable[[float, int], None],
@@ -58,11 +60,14 @@ def let_in(
     offset = 0
     began: float | None = None
     with run_locust(
-        plan=folder / "plan.json", folder=folder, host=plan.backend_url,
-        generators=plan.generators, web_port=web_port,
+        folder=folder, host=plan.backend_url, generators=plan.generators, web_port=web_port,
+        elsewhere=elsewhere,
     ) as locust:  # fmt: skip
         on_start(locust)
         launched = time.monotonic()
+        if elsewhere is not None:
+            elsewhere.announce(elsewhere.command(folder))
+        start_s_max = _START_SECONDS_MAX if elsewhere is None else _OTHERS_SECONDS_MAX
         try:
             while locust.running():
                 now = time.monotonic()
@@ -70,7 +75,7 @@ def let_in(
                     if path.exists():  # the generator makes it as it begins
                         began = now
                         on_begin(began)
-                    elif now - launched > _START_SECONDS_MAX:
+                    elif now - launched > start_s_max:
                         break
                     time.sleep(_START_LOOK_SECONDS)
                     continue

@@ -166,6 +166,7 @@ def open_economy(
         )
         environment |= _LIMITED if profile.rate_limits else _UNLIMITED
         environment |= {"WALLET_AUTH": "required"} if profile.sign_in else {}
+        environment |= {"PROVABLY_FAIR": "true"} if profile.share("proof") else {}
         backend = stack.enter_context(
             run_backend(
                 environment | weather.variables, folder / "logs" / "backend.log",

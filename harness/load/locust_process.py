@@ -6,16 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from harness.errors import StartError, UsageError
-from harness.load.plan import ENVIRONMENT
+from harness.load.plan import ENVIRONMENT, FILE, STOCK_FILE, read_plan
 from harness.ports import free_port
 
 _STOP_SECONDS_MAX = 45.0
+_WORKER_SECONDS_MAX = 5 * 3600.0  # longer than any profile
 _PAGE_STAYS_SECONDS = "10"  # after the end: workers report every three seconds
 
 
@@ -64,21 +66,79 @@ class LocustProcess:
                 process.wait(5)
 
 
-@contextmanager
-def run_locust(
-    *, plan: Path, folder: Path, host: str, generators: int, web_port: int | None
-) -> Iterator[LocustProcess]:
-    """Start Locust with the plan; files in `folder` carry the names that Locust gives them.
+@dataclass(frozen=True)
+class Elsewhere:
+    """Workers on other machines, and where the master listens for them."""
 
-    Headless unless `web_port` is given, which then listens on loopback. Ends what it started.
+    workers: int
+    address: str
+    port: int
+    announce: Callable[[str], None] = lambda line: None
+
+    def command(self, folder: Path) -> str:
+        """What a person does on the other machines."""
+        return (
+            f"copy {folder} to the other machines and start {self.workers} there, one a process: "
+            f"harness load-worker {folder.name} --master {self.address}:{self.port}"
+        )
+
+
+def address_of(written: str, option: str) -> tuple[str, int]:
+    """Address and port. Raises UsageError naming the option."""
+    address, _, port = written.rpartition(":")
+    if not address or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(f"{option}: must be ADDRESS:PORT, is {written!r}")
+    return address, int(port)
+
+
+def run_worker(folder: Path, master: str) -> int:
+    """Be a worker of the master at ADDRESS:PORT until it is over; the exit code.
+
+    Raises UsageError for a folder that holds no plan.
     """
+    address, port = address_of(master, "--master")
+    try:
+        plan = read_plan(folder.resolve() / FILE)
+    except (OSError, ValueError, TypeError):
+        raise UsageError(f"{folder}: holds no plan of a load that waits for workers") from None
+    words = [*_locust(plan.backend_url), "--worker", "--master-host", address,
+             "--master-port", str(port)]  # fmt: skip
+    environment = {**os.environ, ENVIRONMENT: str(plan.folder / FILE)}
+    try:
+        return subprocess.run(
+            words, env=environment, cwd=plan.folder, check=False, stdin=subprocess.DEVNULL,
+            timeout=_WORKER_SECONDS_MAX,
+        ).returncode  # fmt: skip
+    finally:
+        (plan.folder / STOCK_FILE).unlink(missing_ok=True)
+
+
+def _locust(host: str) -> list[str]:
+    """Raises UsageError if Locust is not installed."""
     if find_spec("locust") is None:  # importing it would turn this process's threads into greenlets
         raise UsageError("load needs the packages of requirements/all.txt: make setup")
-    plan, folder = plan.resolve(), folder.resolve()  # it runs in another working directory
-    base = [
+    return [
         sys.executable, "-m", "locust", "-f", str(loadtests_folder() / "locustfile.py"),
         "--host", host, "--loglevel", "WARNING",
     ]  # fmt: skip
+
+
+@contextmanager
+def run_locust(
+    *,
+    folder: Path,
+    host: str,
+    generators: int,
+    web_port: int | None,
+    elsewhere: Elsewhere | None = None,
+) -> Iterator[LocustProcess]:
+    """Start Locust with the folder's plan; its files there carry the names that Locust gives them.
+
+    Headless unless `web_port` is given, which then listens on loopback, as the master does unless
+    workers come from elsewhere. Ends what it started.
+    """
+    folder = folder.resolve()  # it runs in another working directory
+    base = _locust(host)
     front = (
         ["--headless", "--only-summary"]
         if web_port is None
@@ -97,7 +157,7 @@ def run_locust(
         "--html", str(folder / "locust.html"), "--exit-code-on-error", "0",
         "--stop-timeout", "35",
     ]  # fmt: skip
-    environment = {**os.environ, ENVIRONMENT: str(plan)}
+    environment = {**os.environ, ENVIRONMENT: str(folder / FILE)}
     started: list[subprocess.Popen[bytes]] = []
 
     def start(arguments: list[str], log: str) -> None:
@@ -113,17 +173,19 @@ def run_locust(
         if generators == 1:
             start([*front, *files], "locust.log")
         else:
-            port = str(free_port())
+            others = 0 if elsewhere is None else elsewhere.workers
+            address = "127.0.0.1" if elsewhere is None else elsewhere.address
+            port = str(free_port() if elsewhere is None else elsewhere.port)
             start(
                 [
                     *front, *files, "--master", "--expect-workers", str(generators),
-                    "--master-bind-host", "127.0.0.1", "--master-bind-port", port,
+                    "--master-bind-host", address, "--master-bind-port", port,
                 ],
                 "locust-master.log",
             )  # fmt: skip
-            for number in range(generators):
+            for number in range(generators - others):
                 start(
-                    ["--worker", "--master-host", "127.0.0.1", "--master-port", port],
+                    ["--worker", "--master-host", address, "--master-port", port],
                     f"locust-worker-{number}.log",
                 )
         yield LocustProcess(started)

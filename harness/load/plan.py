@@ -1,7 +1,8 @@
 """What the generator is told: one JSON file that `harness load` writes and Locust's processes read.
 
-The stock of wallets and NFTs lies in a second file that only its owner can read, and is deleted
-when the load is over: it holds private keys.
+Beside it lie the profile and the stock of wallets and NFTs. Only its owner can read the stock, as
+it holds private keys, and it is deleted when the load is over. A copy of the folder is all that a
+worker on another machine needs.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,14 @@ from solders.keypair import Keypair
 
 #: Names the plan's path to the generator.
 ENVIRONMENT = "MYSTERY_BOX_LOAD_PLAN"
+FILE, PROFILE_FILE, STOCK_FILE = "plan.json", "profile.toml", "stock.txt"
 SEALED, REVEALED = "sealed", "revealed"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything the generator needs beside the profile. Paths are absolute."""
+    """Everything the generator needs beside the profile and the stock in its folder."""
 
-    profile: str
-    folder: str
-    stock: str
     backend_url: str
     api_prefix: str
     rpc_url: str
@@ -40,13 +39,18 @@ class Plan:
     candy_guard: str
     collection_mint: str
     authority: str
+    #: Where it lies; not written into it.
+    folder: Path = field(default=Path(), compare=False)
 
-    def write(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+    def write(self, folder: Path) -> None:
+        values = asdict(self)
+        del values["folder"]
+        (folder / FILE).write_text(json.dumps(values, indent=1), encoding="utf-8")
 
 
 def read_plan(path: Path) -> Plan:
-    return Plan(**json.loads(path.read_text(encoding="utf-8")))
+    """Raises OSError, ValueError or TypeError if the file holds no plan."""
+    return Plan(**json.loads(path.read_text(encoding="utf-8")), folder=path.parent)
 
 
 @dataclass(frozen=True)

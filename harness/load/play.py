@@ -25,14 +25,15 @@ from harness.load.aftermath import judge_limits, judge_resources
 from harness.load.crowd import Outcome, let_in
 from harness.load.economy import Economy, Parts, Visit, open_economy
 from harness.load.history import add_history, take_history_away
+from harness.load.locust_process import Elsewhere
 from harness.load.measurements import Knee, Row, Verdict, knee, table, verdicts
-from harness.load.plan import Plan, write_stock
+from harness.load.plan import PROFILE_FILE, STOCK_FILE, Plan, write_stock
 from harness.load.profile import Profile
 from harness.load.server_metrics import FILE as METRICS_FILE
 from harness.load.server_metrics import MetricsOverTime, ServerMetric, changed, read_metrics
 from harness.load.stock import Minted, mint_stock, new_wallet, reveal_stock, stock_items
 from harness.load.watch import FILE as PROCESSES_FILE
-from harness.load.watch import OWN_GROUP, Watch, saturation
+from harness.load.watch import OWN_GROUP, Watch, saturation, workers_told
 from harness.run.folder import new_run_folder
 from harness.testbed import Testbed
 
@@ -56,6 +57,8 @@ class LoadRequest:
     web_port: int | None = None
     #: A backend of our own, or one that somebody else runs.
     place: Visit | Parts = field(default_factory=Parts)
+    #: Workers on other machines, beside those of the profile.
+    elsewhere: Elsewhere | None = None
     tell: Tell = lambda what, done, of: None
     #: Called once judged, while everything still stands.
     look_after: Callable[[Testbed], None] = lambda bed: None
@@ -108,7 +111,7 @@ def play(request: LoadRequest) -> LoadResult:
     folder = new_run_folder(request.runs, started)
     sealed, revealed = profile.stock_needed()
     journeys = round(profile.arrivals_expected() * profile.share("journey") * 2) + 10
-    stock = folder.resolve() / "stock.txt"
+    stock = folder / STOCK_FILE
     try:
         with open_economy(
             profile, request.seed, folder, sealed + revealed + journeys, request.place
@@ -127,8 +130,9 @@ def play(request: LoadRequest) -> LoadResult:
                 else []
             )
             write_stock(stock, stock_items(held, revealed, wallets))
-            plan = _plan(request, economy, folder, stock)
-            plan.write(folder / "plan.json")
+            plan = _plan(request, economy)
+            plan.write(folder)
+            (folder / PROFILE_FILE).write_text(request.profile_text, encoding="utf-8")
             groups = {OWN_GROUP: [os.getpid()]}
             if economy.process is not None:
                 groups["backend"] = [economy.process.pid]
@@ -138,7 +142,7 @@ def play(request: LoadRequest) -> LoadResult:
             over_time.start()
             weather = economy.weather
             outcome = let_in(
-                plan, profile, folder, web_port=request.web_port,
+                plan, profile, folder, web_port=request.web_port, elsewhere=request.elsewhere,
                 on_start=lambda locust: watch.start("generator", locust.pids),
                 on_begin=lambda began: None if weather is None else weather.begin(began),
                 on_look=lambda seconds, requests: tell(
@@ -181,18 +185,28 @@ def play(request: LoadRequest) -> LoadResult:
         where=request.place.told
         if isinstance(request.place, Parts)
         else f"the backend at {place(request.place.host)}",
-        void=saturation(watch.of("generator"), outcome.records),
+        void=_void(watch, folder, outcome),
     )
+
+
+def _void(watch: Watch, folder: Path, outcome: Outcome) -> str | None:
+    """Why the generator was the limit: on this machine, or a worker anywhere."""
+    for samples in (watch.of("generator"), *workers_told(folder).values()):
+        if (why := saturation(samples, outcome.records)) is not None:
+            return why
+    return None
 
 
 def judge(economy: Economy, folder: Path) -> list[Judgement]:
     """Let every judge look at ledger, database and log: the load's verdict on right and wrong."""
     bed = economy.bed
-    for path in sorted(folder.glob("minted-*.txt")):  # what journeys minted
-        for address in path.read_text(encoding="utf-8").split():
-            number, _ = bed.next_nft()
-            bed.book.add(f"nft-{number}", Pubkey.from_string(address))
+    minted: dict[str, None] = {}  # by journeys, each perhaps told twice
+    for path in sorted(folder.glob("minted-*.txt")):
+        minted |= dict.fromkeys(path.read_text(encoding="utf-8").split())
         path.unlink()
+    for address in minted:
+        number, _ = bed.next_nft()
+        bed.book.add(f"nft-{number}", Pubkey.from_string(address))
     return economy.judge()
 
 
@@ -203,19 +217,15 @@ def _wait_until_settled(economy: Economy) -> None:
         time.sleep(_SETTLE_LOOK_SECONDS)
 
 
-def _plan(request: LoadRequest, economy: Economy, folder: Path, stock: Path) -> Plan:
+def _plan(request: LoadRequest, economy: Economy) -> Plan:
     deployment, base = economy.bed.deployment, urlsplit(economy.base_url)
-    copied = folder / "profile.toml"
-    copied.write_text(request.profile_text, encoding="utf-8")
     return Plan(
-        profile=str(copied.resolve()),
-        folder=str(folder.resolve()),
-        stock=str(stock),
         backend_url=f"{base.scheme}://{base.netloc}",
         api_prefix=base.path,
         rpc_url=economy.bed.ledger.rpc_url,
         box_id=economy.bed.box_id,
-        generators=request.profile.workers,
+        generators=request.profile.workers
+        + (0 if request.elsewhere is None else request.elsewhere.workers),
         forwarded=request.profile.rate_limits,
         sign_in=request.profile.sign_in,
         candy_machine=str(deployment.candy_machine),

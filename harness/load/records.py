@@ -18,6 +18,8 @@ OK, SHED, FAILED, DROPPED = "ok", "shed", "failed", "dropped"
 OUTCOMES = (OK, SHED, FAILED, DROPPED)
 HEADER = "intended_s,started_s,finished_s,stage,name,outcome,status,code"
 FILE = "requests.csv"
+#: Second, worker, share of a processor: how busy the workers of a distributed run were.
+GENERATORS_FILE = "generators.csv"
 #: Holds the second at which the generator was told to stop before its end.
 STOPPED = "stopped-at.txt"
 

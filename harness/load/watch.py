@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from harness.load.records import DROPPED, Records
+from harness.load.records import DROPPED, GENERATORS_FILE, Records
 
 FILE = "processes.csv"
 _INTERVAL_SECONDS = 0.5
@@ -110,6 +110,17 @@ class Watch:
 
     def of(self, group: str) -> list[Sample]:
         return [sample for sample in self.samples if sample.group == group]
+
+
+def workers_told(folder: Path) -> dict[str, list[Sample]]:
+    """What the workers of a distributed run, wherever they are, told of their processor time."""
+    found: dict[str, list[Sample]] = {}
+    path = folder / GENERATORS_FILE
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        at, worker, share = line.split(",")
+        sample = Sample(float(at), worker, float(share), float(share), 0, 0)
+        found.setdefault(worker, []).append(sample)
+    return found
 
 
 def saturation(samples: list[Sample], records: Records) -> str | None:

@@ -20,7 +20,7 @@ from harness.errors import StartError, UsageError
 from harness.ledger.bank import Bank
 from harness.ledger.cluster import ClusterLedger, place, require_answer
 from harness.ledger.mainnet import refuse_mainnet
-from harness.load.plan import Plan, write_stock
+from harness.load.plan import PROFILE_FILE, STOCK_FILE, Plan, write_stock
 from harness.load.profile import Profile, read_profile
 from harness.load.stock import NFTS_PER_WALLET, reveal_stock, stock_items
 from harness.provision.job import BOX_ID
@@ -79,7 +79,7 @@ class StockJob:
         )
         journeys = _JOURNEY_WALLETS if profile.needs_wallets else 0
         wallets = [self._wallet(found, _JOURNEY_NFTS) for _ in range(journeys)]
-        stock = self._load / "stock.txt"
+        stock = self._load / STOCK_FILE
         stock.unlink(missing_ok=True)
         write_stock(stock, stock_items(held, revealed, wallets))
         self._plan(profile, profile_path, found, box_id, generators)
@@ -126,12 +126,9 @@ class StockJob:
     def _plan(
         self, profile: Profile, path: Path, found: FoundDeployment, box_id: str, generators: int
     ) -> None:
-        shutil.copyfile(path, self._load / "profile.toml")
+        shutil.copyfile(path, self._load / PROFILE_FILE)
         deployment = found.deployment
         Plan(
-            profile=str(self._load / "profile.toml"),
-            folder=str(self._load),
-            stock=str(self._load / "stock.txt"),
             backend_url=self._backend_url,
             api_prefix=_API_PREFIX,
             rpc_url=self._ledger.rpc_url,
@@ -143,4 +140,4 @@ class StockJob:
             candy_guard=str(deployment.candy_guard),
             collection_mint=str(deployment.collection_mint),
             authority=str(deployment.authority),
-        ).write(self._load / "plan.json")
+        ).write(self._load)

@@ -4,8 +4,10 @@ said before anything is sent."""
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from solana.rpc.api import Client
 from solders.keypair import Keypair
 
 from harness.ledger.cluster import ClusterLedger
+from harness.ports import free_port
 
 HARNESS = str(Path(sys.executable).with_name("harness"))
 BOXES = 60
@@ -104,3 +107,62 @@ def test_what_is_missing_is_said_in_one_line_before_anything_is_sent(
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stdout + done.stderr
         assert said in done.stderr
     assert elsewhere.slot() == before
+
+
+ELSEWHERE = """
+thresholds = ["errors < 1 %"]
+
+[mix]
+status = 2
+journey = 1
+
+[[stages]]
+seconds = 8
+rate = 3
+"""
+
+
+def test_a_worker_in_another_folder_takes_its_share_and_gives_back_what_it_measured(
+    elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    """The other machine is another folder, reached by the address where the master listens."""
+    (tmp_path / "mine.toml").write_text(ELSEWHERE)
+    place, errors = f"127.0.0.1:{free_port()}", tmp_path / "errors.txt"
+    with errors.open("w") as out, subprocess.Popen(
+        [HARNESS, "load", "mine.toml", "--host", elsewhere.backend, "--ledger", elsewhere.ledger,
+         "--deployment", str(elsewhere.deployment), "--elsewhere", "1", "--listen", place],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=out, text=True,
+    ) as master:  # fmt: skip
+        try:
+            folder = _announced(errors)
+            shutil.copytree(tmp_path / folder, tmp_path / "there" / "lent")
+            worker = subprocess.run(
+                [HARNESS, "load-worker", "lent", "--master", place], cwd=tmp_path / "there",
+                timeout=240, check=False,
+            )  # fmt: skip
+            said, _ = master.communicate(timeout=120)
+        finally:
+            master.kill()
+    assert (worker.returncode, master.returncode) == (0, 0), said + errors.read_text()
+    there = {path.name for path in (tmp_path / "there" / "lent").iterdir()}
+    assert "stock.txt" not in there, "it held private keys"
+    minted = set((tmp_path / "there" / "lent").glob("minted-*.txt"))
+    assert minted, "the worker there played journeys"
+    told = (tmp_path / folder / "generators.csv").read_text().splitlines()
+    assert len({line.split(",")[1] for line in told}) == 2, "two workers told how busy they were"
+    found = json.loads((tmp_path / folder / "load.json").read_text())
+    counted = {one["judge"]: one["counted"] for one in found["judgements"]}
+    (mints,) = [
+        row["ok"] for row in found["rows"] if (row["stage"], row["name"]) == ("all", "mint")
+    ]
+    assert counted["mints paid or taxed"]["minted"] == mints
+
+
+def _announced(errors: Path) -> str:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        for line in errors.read_text().splitlines():
+            if line.startswith("copy "):
+                return line.split()[1]
+        time.sleep(0.2)
+    raise TimeoutError(errors.read_text())
