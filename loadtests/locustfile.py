@@ -76,6 +76,8 @@ def _hand_over(environment: Environment, **_: object) -> None:
 
 @events.test_start.add_listener
 def _begin(environment: Environment, **_: object) -> None:
+    _done.clear()
+    _closing.clear()
     if isinstance(environment.runner, MasterRunner):
         _recorders.append(Recorder(environment, _PLAN.folder))
     else:
