@@ -12,12 +12,12 @@ import time
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
 from harness.players.nft import Nft
 
-_RECOVERY_TRIES_MAX = 200
+_RECOVERY_TRIES_MAX = 600
 _RECOVERY_POLL_SECONDS = 0.05
 
 
@@ -84,11 +84,12 @@ class Books:
         was committed is written first, as a production server has done by then.
         """
         durable = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        with durable.connect() as connection:
+        with durable.connect() as connection, durable.connect() as witness:
             connection.execute(text("checkpoint"))
             pid = int(connection.execute(text("select pg_backend_pid()")).scalar_one())
             os.kill(pid, signal.SIGKILL)
             connection.invalidate()
+            self._wait_until_gone(witness)
         self._engine.dispose()
         for _ in range(_RECOVERY_TRIES_MAX):
             try:
@@ -97,6 +98,18 @@ class Books:
             except OperationalError:
                 time.sleep(_RECOVERY_POLL_SECONDS)
         raise TimeoutError("Postgres did not come back after a crash")
+
+    def _wait_until_gone(self, witness: Connection) -> None:
+        """Until the server has noticed the death and cut everybody off. Until then it still takes
+        connections, only to drop them a moment later."""
+        for _ in range(_RECOVERY_TRIES_MAX):
+            try:
+                witness.execute(text("select 1"))
+            except OperationalError:
+                witness.invalidate()
+                return
+            time.sleep(_RECOVERY_POLL_SECONDS)
+        raise TimeoutError("Postgres did not notice that it crashed")
 
     def records(self, nft: Nft) -> int:
         """Rows in `buyback_records` for an NFT."""
