@@ -19,8 +19,10 @@ from harness.cli.treasury_options import (
     Workers,
     changed,
     choices_of,
+    crew_and_progress,
     figure,
     keep,
+    leave_if_interrupted,
     plain,
     print_rows,
     progress_bar,
@@ -28,7 +30,7 @@ from harness.cli.treasury_options import (
     share_and_interval,
     study_of,
 )
-from harness.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_THRESHOLD, UsageError
+from harness.errors import EXIT_FAILED, EXIT_THRESHOLD, UsageError
 
 app = typer.Typer(
     help=(
@@ -88,8 +90,9 @@ def simulate(
     ]  # fmt: skip
     print_rows(rows)
     keep(runs, result.as_json())
-    if result.interrupted:
-        raise typer.Exit(EXIT_INTERRUPTED)
+    leave_if_interrupted(
+        result.interrupted, f"the figures are those of {result.paths:,} of {paths:,} paths"
+    )
 
 
 @app.command()
@@ -118,10 +121,9 @@ def rare(
     """
     from harness.treasury.rare import rare_ruin
     from harness.treasury.ruin import Wish
-    from harness.treasury.workers import Crew
 
     question, wish = scenario_of(scenario), Wish(relative_error, paths_max)
-    with progress_bar("paths") as progress, Crew(workers, dask) as crew:
+    with crew_and_progress(workers, dask, "paths") as (crew, progress):
         found = rare_ruin(
             question, method=method, seed=seed, wish=wish, crew=crew, progress=progress
         )
@@ -141,17 +143,22 @@ def rare(
         ))  # fmt: skip
     print_rows(rows)
     keep(runs, {"seed": seed, "rare": plain(found)})
-    if found.interrupted:
-        raise typer.Exit(EXIT_INTERRUPTED)
+    leave_if_interrupted(
+        found.interrupted, f"the figures are those of {found.played:,} paths, less sure than asked"
+    )
     if not found.reached:
         raise typer.Exit(EXIT_FAILED)
 
 
 @app.command()
 def stress(
-    scenario: ScenarioFile = None, paths: Paths = 500, seed: Seed = 0, workers: Workers = 1,
+    scenario: ScenarioFile = None,
+    paths: Paths = 500,
+    seed: Seed = 0,
+    workers: Workers = 1,
+    dask: Dask = None,
     runs: Runs = Path("runs"),
-) -> None:  # fmt: skip
+) -> None:
     """Play the nightmares: crashes, oracle faults, a bank run, people who do the arithmetic.
 
     For example:
@@ -162,8 +169,8 @@ def stress(
     from harness.treasury.stress import stress_table
 
     question = scenario_of(scenario)
-    with progress_bar("nightmares") as progress:
-        rows = stress_table(question, paths=paths, seed=seed, workers=workers, progress=progress)
+    with crew_and_progress(workers, dask, "nightmares") as (crew, progress):
+        rows = stress_table(question, paths=paths, seed=seed, crew=crew, progress=progress)
     table = Table("nightmare", "ruin", "day", "lowest SOL", "mean loss SOL", "to arbitrage SOL")
     for row in rows:
         table.add_row(
@@ -172,7 +179,9 @@ def stress(
             f"{row.lowest_sol:,.0f}", f"{row.loss_sol_mean:,.0f}", f"{row.arbitrage_paid_sol:,.1f}",
         )  # fmt: skip
     Console(highlight=False).print(table)
-    keep(runs, {"stress": [plain(row) for row in rows], "seed": seed, "paths": paths})
+    keep(runs, {"stress": [plain(row) for row in rows], "seed": seed, "paths": paths,
+                "interrupted": rows.interrupted})  # fmt: skip
+    leave_if_interrupted(rows.interrupted, f"the {len(rows)} nightmares that were played are kept")
 
 
 @app.command()
@@ -187,6 +196,7 @@ def reserve(
     paths: Paths = 10_000,
     seed: Seed = 0,
     workers: Workers = 1,
+    dask: Dask = None,
     runs: Runs = Path("runs"),
 ) -> None:
     """The opening balance that lasts, the break-even rate and prices, the best rates.
@@ -207,35 +217,53 @@ def reserve(
     study = study_of(scenario)
     question = study.scenario
     goal = changed(study.reserve, survive=survive, ruin_max=ruin_max)
-    found = required_reserve(question, goal.survive, paths=paths, seed=seed, workers=workers)
-    even = break_even(question)
-    need = found.lamports
-    few = max(1_000, paths // 5)
+    even, few = break_even(question), max(1_000, paths // 5)
     rows = [
-        (f"opening balance that lasts with {goal.survive:.2%}, SOL",
-         f"{need.value / LAMPORTS_PER_SOL:,.0f} ({need.low / LAMPORTS_PER_SOL:,.0f} to "
-         f"{need.high / LAMPORTS_PER_SOL:,.0f})"),
         ("break-even rate, with those who keep theirs", f"{even.rate:.3f}"),
         ("break-even rate if everybody sells", f"{even.rate_all_sell:.3f}"),
         ("SOL price below which a box loses if everybody sells, USD",
          f"{even.sol_usd_all_sell:.2f}"),
         ("SOL price below which minting to sell pays, USD", f"{even.sol_usd_arbitrage:.2f}"),
     ]  # fmt: skip
-    told: dict[str, Any] = {"reserve": plain(found), "break_even": plain(even)}
-    for name, search in (("fixed", best_static_rate), ("falling", best_dynamic_rate)):
-        try:
-            best = search(question, goal.ruin_max, paths=few, seed=seed, workers=workers)
-        except UsageError as error:
-            rows.append((f"best {name} rate", str(error)))
-            continue
-        low = "" if best.rate_low is None else f" down to {best.rate_low}"
-        rows.append((
-            f"best {name} rate with ruin within {goal.ruin_max:g}",
-            f"{best.rate}{low}: {best.paid_usd_box:.2f} USD a box, ruin {best.ruin.value:.4f}",
-        ))  # fmt: skip
-        told[f"best_{name}_rate"] = plain(best)
+    told: dict[str, Any] = {"break_even": plain(even)}
+    interrupted = False
+    try:
+        with crew_and_progress(workers, dask, "rounds") as (crew, progress):
+            found = required_reserve(
+                question, goal.survive, paths=paths, seed=seed, crew=crew, progress=progress
+            )
+            need, told["reserve"] = found.lamports, plain(found)
+            rows.insert(0, (
+                f"opening balance that lasts with {goal.survive:.2%}, SOL",
+                f"{need.value / LAMPORTS_PER_SOL:,.0f} ({need.low / LAMPORTS_PER_SOL:,.0f} to "
+                f"{need.high / LAMPORTS_PER_SOL:,.0f})",
+            ))  # fmt: skip
+            interrupted = found.interrupted
+            for name, search in (("fixed", best_static_rate), ("falling", best_dynamic_rate)):
+                if interrupted:
+                    break
+                try:
+                    best = search(
+                        question, goal.ruin_max, paths=few, seed=seed, crew=crew, progress=progress
+                    )
+                except UsageError as error:
+                    rows.append((f"best {name} rate", str(error)))
+                    continue
+                low = "" if best.rate_low is None else f" down to {best.rate_low}"
+                rows.append((
+                    f"best {name} rate with ruin within {goal.ruin_max:g}",
+                    f"{best.rate}{low}: {best.paid_usd_box:.2f} USD a box, ruin "
+                    f"{best.ruin.value:.4f}",
+                ))  # fmt: skip
+                told[f"best_{name}_rate"] = plain(best)
+                interrupted = best.interrupted
+    except KeyboardInterrupt:
+        interrupted = True
     print_rows(rows)
-    keep(runs, told)
+    keep(runs, {**told, "interrupted": interrupted})
+    leave_if_interrupted(
+        interrupted, "what is above is kept; the last search was stopped at its best so far"
+    )
 
 
 @app.command()
@@ -248,6 +276,7 @@ def frontier(
     paths: Paths = 2_000,
     seed: Seed = 0,
     workers: Workers = 1,
+    dask: Dask = None,
     runs: Runs = Path("runs"),
 ) -> None:
     """What players get against what the house risks; marks the rules that no other beats.
@@ -261,8 +290,8 @@ def frontier(
 
     question = scenario_of(scenario)
     choices = choices_of(vary or ["rules.rate=0.5,0.6,0.7,0.75,0.8,0.85,0.9,0.95,1"])
-    with progress_bar("rules") as progress:
-        rows = search(question, choices, paths=paths, seed=seed, workers=workers, progress=progress)
+    with crew_and_progress(workers, dask, "rules") as (crew, progress):
+        rows = search(question, choices, paths=paths, seed=seed, crew=crew, progress=progress)
     table = Table(*choices, "paid a box USD", "ruin", "shortfall 95 % SOL", "efficient")
     for row in rows:
         table.add_row(
@@ -271,7 +300,11 @@ def frontier(
             "yes" if row.efficient else "",
         )  # fmt: skip
     Console(highlight=False).print(table)
-    keep(runs, {"frontier": [plain(row) for row in rows]})
+    keep(runs, {"frontier": [plain(row) for row in rows], "interrupted": rows.interrupted})
+    leave_if_interrupted(
+        rows.interrupted,
+        f"the {len(rows)} rules that were played are kept, marked among themselves",
+    )
 
 
 @app.command()
@@ -285,6 +318,7 @@ def sensitivity(
     paths: Paths = 1_000,
     seed: Seed = 0,
     workers: Workers = 1,
+    dask: Dask = None,
     runs: Runs = Path("runs"),
 ) -> None:
     """Which number matters most: Sobol's and PAWN's indices.
@@ -303,10 +337,10 @@ def sensitivity(
             if len(values) != 2:
                 raise UsageError(f"--vary {name}: needs low,high; has {len(values)} values")
             bounds[name] = (values[0], values[1])
-    with progress_bar("scenarios") as progress:
+    with crew_and_progress(workers, dask, "scenarios") as (crew, progress):
         rows = analyse(
             scenario_of(scenario), bounds, output=output, sets=sets, paths=paths, seed=seed,
-            workers=workers, progress=progress,
+            crew=crew, progress=progress,
         )  # fmt: skip
     table = Table("number", "Sobol first", "Sobol total", "PAWN median")
     for row in sorted(rows, key=lambda one: -one.total):
@@ -315,7 +349,9 @@ def sensitivity(
             f"{row.total:.2f} ± {row.total_half:.2f}", f"{row.pawn:.2f}",
         )  # fmt: skip
     Console(highlight=False).print(table)
-    keep(runs, {"sensitivity": [plain(row) for row in rows], "output": output})
+    keep(runs, {"sensitivity": [plain(row) for row in rows], "output": output,
+                "interrupted": rows.interrupted})  # fmt: skip
+    leave_if_interrupted(rows.interrupted, "the indices are of the whole sets that were played")
 
 
 @app.command()
@@ -358,6 +394,7 @@ def fit(
 def gate(
     policy: Annotated[Path, typer.Argument(help="A policy.toml: a scenario and its limits.")],
     workers: Workers = 1,
+    dask: Dask = None,
     runs: Runs = Path("runs"),
 ) -> None:
     """For CI: exits 99 when a risk limit is crossed.
@@ -370,7 +407,7 @@ def gate(
 
     question, scenario = read_policy(policy)
     with progress_bar("paths") as progress:
-        findings, result = judge(question, scenario, workers=workers, progress=progress)
+        findings, result = judge(question, scenario, workers=workers, dask=dask, progress=progress)
     table = Table("limit", "allowed", "found", "compared", "")
     for one in findings:
         table.add_row(
@@ -379,6 +416,9 @@ def gate(
         )  # fmt: skip
     Console(highlight=False).print(table)
     keep(runs, {"findings": [plain(one) for one in findings], "result": result.as_json()})
+    leave_if_interrupted(
+        result.interrupted, f"{result.paths:,} of {question.paths:,} paths; this is no verdict"
+    )
     if not all(one.passed for one in findings):
         raise typer.Exit(EXIT_THRESHOLD)
 

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from harness.errors import UsageError
+from harness.errors import EXIT_INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
     from harness.treasury.scenario import Scenario
@@ -65,6 +65,22 @@ def progress_bar(what: str) -> Iterator[Any]:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, wanted: bar.update(task, completed=done, total=wanted)
+
+
+@contextmanager
+def crew_and_progress(workers: int, dask: str | None, what: str) -> Iterator[tuple[Any, Any]]:
+    """A crew that stays until the end of the command, and its progress bar."""
+    from harness.treasury.workers import Crew
+
+    with progress_bar(what) as progress, Crew(workers, dask) as crew:
+        yield crew, progress
+
+
+def leave_if_interrupted(interrupted: bool, what: str) -> None:
+    """After Ctrl-C: say what was kept, and exit 130."""
+    if interrupted:
+        Console(stderr=True, highlight=False).print(f"interrupted: {what}", soft_wrap=True)
+        raise typer.Exit(EXIT_INTERRUPTED)
 
 
 def print_rows(rows: list[tuple[str, str]]) -> None:

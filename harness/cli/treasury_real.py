@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ from harness.cli.treasury_options import (
     Seed,
     changed,
     keep,
+    leave_if_interrupted,
     plain,
     print_rows,
     progress_bar,
@@ -26,6 +28,7 @@ from harness.errors import EXIT_FAILED, EXIT_THRESHOLD, UsageError
 
 if TYPE_CHECKING:
     from harness.treasury.records import Records
+    from harness.treasury.replay import Replay
 
 _REPLAY_PATHS_MAX = 100
 
@@ -50,6 +53,7 @@ def replay(
     from harness.treasury.model import Shortfall
     from harness.treasury.replay import check_replayable, events_of
     from harness.treasury.replay import replay as play
+    from harness.treasury.sweep import keep_done
     from harness.treasury.tape import record
 
     question = scenario_of(scenario).change("days", days)
@@ -60,9 +64,14 @@ def replay(
     folder = new_run_folder(runs, datetime.now(UTC))
     table = Table("path", "steps", "minted", "paid", "refused", "treasury, lamports", "")
     agree, told = True, []
-    for tape in tapes:
-        with progress_bar(f"path {tape.path}") as progress:
-            found = play(tape, folder, progress)
+
+    def replays() -> Iterator[Replay]:
+        for tape in tapes:
+            with progress_bar(f"path {tape.path}") as progress:
+                yield play(tape, folder, progress)
+
+    done = keep_done(replays(), paths)
+    for tape, found in zip(tapes, done, strict=False):  # shorter after Ctrl-C
         agree &= found.agrees
         different = found.first_difference
         verdict = "agrees"
@@ -80,6 +89,7 @@ def replay(
     Console(highlight=False).print(table)
     write_json(folder / "replay.json", {"seed": seed, "paths": told})
     Console(highlight=False).print(f"results: {folder / 'replay.json'}", soft_wrap=True)
+    leave_if_interrupted(done.interrupted, f"the {len(done)} paths that were replayed are kept")
     if not agree:
         raise typer.Exit(EXIT_FAILED)
 
@@ -166,7 +176,8 @@ def adversary(
     search = changed(
         study.adversary, days=days, step_seconds=step_seconds, mints_day_max=mints_day, paths=paths
     )
-    found = best_response(study.scenario, search, seed=seed)
+    with progress_bar("strategies") as progress:
+        found = best_response(study.scenario, search, seed=seed, progress=progress)
     gain = found.profit_usd_day
     print_rows(
         [
@@ -178,6 +189,9 @@ def adversary(
         ]
     )
     keep(runs, {**plain(found), "strategy": str(found.strategy)})
+    leave_if_interrupted(
+        found.interrupted, f"the best of the {found.tried} strategies that were tried is kept"
+    )
 
 
 def _records(written: str) -> Records:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,10 +24,12 @@ from harness.treasury.engine import draw_prices
 from harness.treasury.intervals import Estimate, mean
 from harness.treasury.model import LAMPORTS_PER_SOL
 from harness.treasury.scenario import SECONDS_DAY, Scenario
+from harness.treasury.sweep import Progress, keep_done
 
 _CELLS_MAX = 2**25  # paths x steps: a dozen such arrays take 3 GiB
 _ROUNDS_MAX = 20
 _THRESHOLDS_MAX = 50
+_NEIGHBOURS = 8  # of a strategy, beside itself
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ class BestResponse:
     mints_day: float
     tried: int
     break_even_sol_usd: float
+    interrupted: bool = False
 
     @property
     def profitable(self) -> bool:
@@ -129,9 +133,15 @@ def break_even_sol_usd(scenario: Scenario) -> float:
 
 
 def best_response(
-    scenario: Scenario, search: Search | None = None, *, seed: int = 0, level: float = 0.95
+    scenario: Scenario,
+    search: Search | None = None,
+    *,
+    seed: int = 0,
+    level: float = 0.95,
+    progress: Progress = lambda done, wanted: None,
 ) -> BestResponse:
     """Search the family of strategies on common paths: a grid, then ever finer around the best.
+    Ctrl-C keeps the best so far.
 
     Half of the paths choose the strategy, the other half say what it earns, so that the figure is
     not flattered by the choice. Raises UsageError for more paths and steps than memory is meant to
@@ -149,29 +159,37 @@ def best_response(
     scale = np.broadcast_to(table, sol.shape)
     half = search.paths // 2
     board = _Board(scenario, sol[:half], oracle[:half], scale[:half], search.mints_day_max)
-    best, tried = _best(board, search)
+    wanted = len(search.margins) * len(search.sell_below) * 2 + _NEIGHBOURS * search.rounds
+    tried = keep_done(_tries(board, search), wanted, progress)
+    best = tried[-1]
     judge = _Board(scenario, sol[half:], oracle[half:], scale[half:], search.mints_day_max)
     profit, mints = judge.play(best)
     return BestResponse(
-        best, mean(profit / scenario.days, level), float(mints.mean()) / scenario.days, tried,
-        break_even_sol_usd(scenario),
+        best, mean(profit / scenario.days, level), float(mints.mean()) / scenario.days,
+        len(tried), break_even_sol_usd(scenario), tried.interrupted,
     )  # fmt: skip
 
 
-def _best(board: _Board, search: Search) -> tuple[Strategy, int]:
+def _tries(board: _Board, search: Search) -> Iterator[Strategy]:
+    """The best strategy after each that is tried: a grid, then rounds of neighbours of the best."""
+    worth: dict[Strategy, float] = {}
+
+    def tried(strategies: Iterable[Strategy]) -> Iterator[Strategy]:
+        for one in strategies:
+            if one not in worth:
+                worth[one] = board.worth(one)
+                yield max(worth, key=lambda one: worth[one])
+
     grid = itertools.product(search.margins, search.sell_below, (False, True))
-    worth = {one: board.worth(one) for one in (Strategy(*values) for values in grid)}
-    best = max(worth, key=lambda one: worth[one])
+    yield from tried(Strategy(*values) for values in grid)
     step = 0.02
     for _ in range(search.rounds):
-        near = [
+        best = max(worth, key=lambda one: worth[one])
+        yield from tried(
             replace(best, margin=best.margin + up, sell_below=best.sell_below * (1 + across))
             for up, across in itertools.product((-step, 0, step), repeat=2)
-        ]
-        worth |= {one: board.worth(one) for one in near if one not in worth}
-        best = max(worth, key=lambda one: worth[one])
+        )
         step /= 2
-    return best, len(worth)
 
 
 class _Board:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import UsageError
 from harness.treasury.intervals import Estimate
 from harness.treasury.scenario import Scenario
-from harness.treasury.simulation import simulate
+from harness.treasury.sweep import Done, Progress, keep_done, results_of
+from harness.treasury.workers import Crew
 
 CHOICES_MAX = 400
 
@@ -32,10 +33,11 @@ def frontier(
     *,
     paths: int = 2_000,
     seed: int = 0,
-    workers: int = 1,
-    progress: Callable[[int, int], None] = lambda done, wanted: None,
-) -> list[Choice]:
+    crew: Crew | None = None,
+    progress: Progress = lambda done, wanted: None,
+) -> Done[Choice]:
     """Every combination of the values, such as {"rules.rate": [0.7, 0.8]}, under the same chance.
+    On Ctrl-C those that are done are kept, and marked among themselves.
 
     Raises UsageError for more than 400 combinations or a value that cannot be, before any work.
     """
@@ -50,25 +52,20 @@ def frontier(
         for name, value in zip(choices, values, strict=True):
             candidate = candidate.change(name, value)
         changed.append(candidate)
-    rows = []
-    for number, (values, candidate) in enumerate(zip(combinations, changed, strict=True), 1):
-        result = simulate(candidate, paths=paths, seed=seed, workers=workers)
-        if result.interrupted:
-            raise KeyboardInterrupt
-        rows.append(
+    results = results_of(changed, paths=paths, seed=seed, crew=crew or Crew())
+    rows = keep_done(
+        (
             Choice(
                 tuple(zip(choices, values, strict=True)), result.paid_usd_box(), result.ruin(),
                 result.expected_shortfall(0.95),
             )
-        )  # fmt: skip
-        progress(number, len(combinations))
-    return [
-        Choice(
-            row.values, row.paid_usd_box, row.ruin, row.expected_shortfall_lamports,
-            not any(_beats(other, row) for other in rows),
-        )
-        for row in rows
-    ]  # fmt: skip
+            for values, result in zip(combinations, results, strict=True)
+        ),
+        len(changed), progress,
+    )  # fmt: skip
+    for place, row in enumerate(list(rows)):
+        rows[place] = replace(row, efficient=not any(_beats(other, row) for other in rows))
+    return rows
 
 
 def _beats(one: Choice, other: Choice) -> bool:

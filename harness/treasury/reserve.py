@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from harness.errors import UsageError
@@ -10,9 +11,11 @@ from harness.treasury.intervals import Estimate
 from harness.treasury.model import LAMPORTS_PER_SOL, NEVER_RUINED_LAMPORTS, DynamicRate
 from harness.treasury.result import quantile
 from harness.treasury.scenario import Scenario
-from harness.treasury.simulation import simulate
+from harness.treasury.sweep import Progress, keep_done, results_of
+from harness.treasury.workers import Crew
 
 _HALVINGS = 18
+_RATE_HALVINGS = 11  # 1, then 1000 thousandths
 _SOL_MAX = 2**52 // LAMPORTS_PER_SOL
 
 
@@ -34,27 +37,36 @@ class Goal:
 @dataclass(frozen=True)
 class Reserve:
     """Opening balance in lamports that survives with the wanted probability; the interval is of
-    the simulation, not of the model."""
+    the simulation, not of the model. `interrupted`: the search was stopped, the balance suffices
+    but a smaller one may too."""
 
     survive: float
     lamports: Estimate
+    interrupted: bool = False
 
 
 def required_reserve(
-    scenario: Scenario, survive: float = 0.995, *, paths: int = 20_000, seed: int = 0,
-    workers: int = 1,
-) -> Reserve:  # fmt: skip
+    scenario: Scenario,
+    survive: float = 0.995,
+    *,
+    paths: int = 20_000,
+    seed: int = 0,
+    crew: Crew | None = None,
+    progress: Progress = lambda done, wanted: None,
+) -> Reserve:
     """The opening balance with which the minimum holds over the horizon.
 
     A base scenario is played once with a treasury that cannot run dry: what it would have needed is
     a quantile. Any other, where people react to the balance, is halved towards the answer with the
-    same random numbers. Raises UsageError if no balance suffices.
+    same random numbers; Ctrl-C keeps the best answer so far. Raises UsageError if no balance
+    suffices.
     """
     if not 0 < survive < 1:
         raise UsageError(f"survive: must be above 0 and below 1, is {survive}")
+    crew = crew or Crew()
     if scenario.is_base:
         rich = scenario.change("rules.treasury_lamports", NEVER_RUINED_LAMPORTS)
-        result = simulate(rich, paths=paths, seed=seed, workers=workers)
+        (result,) = results_of([rich], paths=paths, seed=seed, crew=crew)
         need = quantile(result.summary.need, survive)
         minimum = scenario.rules.treasury_lamports_min
         return Reserve(
@@ -65,18 +77,29 @@ def required_reserve(
     def ruin(sol: float) -> Estimate:
         opening = max(round(sol * LAMPORTS_PER_SOL), scenario.rules.treasury_lamports_min)
         changed = scenario.change("rules.treasury_lamports", opening)
-        return simulate(changed, paths=paths, seed=seed, workers=workers).ruin()
+        (result,) = results_of([changed], paths=paths, seed=seed, crew=crew)
+        return result.ruin()
 
-    target = 1 - survive
-    low, high = scenario.rules.treasury_lamports_min / LAMPORTS_PER_SOL, float(_SOL_MAX)
+    least = scenario.rules.treasury_lamports_min / LAMPORTS_PER_SOL
+    answers = keep_done(_brackets(ruin, least, survive), _HALVINGS + 1, progress)
+    return replace(answers[-1], interrupted=answers.interrupted)
+
+
+def _brackets(ruin: Callable[[float], Estimate], low: float, survive: float) -> Iterator[Reserve]:
+    """Ever smaller balances in SOL that suffice, by halving from the largest there is."""
+    target, high = 1 - survive, float(_SOL_MAX)
+    surely_too_low, surely_enough = low, high
     if ruin(high).value > target:
         raise UsageError(
             f"no opening balance up to {high:.0f} SOL survives with {survive:g}; a cap or a pause "
             "refuses sales whatever is in the treasury"
         )
-    surely_too_low, surely_enough = low, high
     # Lengths matter in proportion: halve the logarithm.
     for _ in range(_HALVINGS):
+        ends = (high, surely_too_low, surely_enough)
+        yield Reserve(survive, Estimate(*(sol * LAMPORTS_PER_SOL for sol in ends)))
+        if high / max(low, 1e-3) < 1.005:
+            return
         middle = (max(low, 1e-3) * high) ** 0.5
         seen = ruin(middle)
         if seen.value > target:
@@ -87,15 +110,10 @@ def required_reserve(
             surely_too_low = max(surely_too_low, middle)
         if seen.high <= target:
             surely_enough = min(surely_enough, middle)
-        if high / max(low, 1e-3) < 1.005:
-            break
-    return Reserve(
+    yield Reserve(
         survive,
-        Estimate(
-            high * LAMPORTS_PER_SOL, surely_too_low * LAMPORTS_PER_SOL,
-            surely_enough * LAMPORTS_PER_SOL,
-        ),
-    )  # fmt: skip
+        Estimate(*(sol * LAMPORTS_PER_SOL for sol in (high, surely_too_low, surely_enough))),
+    )
 
 
 @dataclass(frozen=True)
@@ -136,63 +154,103 @@ def break_even(scenario: Scenario) -> BreakEven:
 
 @dataclass(frozen=True)
 class BestRate:
-    """The highest rate that keeps ruin at or below the limit, and the ruin there."""
+    """The highest rate that keeps ruin at or below the limit, and the ruin there. `interrupted`:
+    the search was stopped, a better rate may be allowed."""
 
     rate: Decimal
     rate_low: Decimal | None
     ruin: Estimate
     #: Dollars that players are paid a box, at market prices.
     paid_usd_box: float
+    interrupted: bool = False
 
 
 def best_static_rate(
-    scenario: Scenario, ruin_max: float, *, paths: int = 5_000, seed: int = 0, workers: int = 1
+    scenario: Scenario,
+    ruin_max: float,
+    *,
+    paths: int = 5_000,
+    seed: int = 0,
+    crew: Crew | None = None,
+    progress: Progress = lambda done, wanted: None,
 ) -> BestRate:
     """The highest fixed rate, to a thousandth, at which ruin stays within `ruin_max`.
 
-    The same random numbers are used for every rate, so that the answer does not wobble. Raises
-    UsageError if even a rate of 0.001 is too much.
+    The same random numbers are used for every rate, so that the answer does not wobble. Ctrl-C
+    keeps the highest so far. Raises UsageError if even a rate of 0.001 is too much.
     """
     fixed = scenario.change("rules.dynamic_rate", None)
-    low, high = 0, 1000
-    while high - low > 1:
-        middle = (low + high) // 2
-        result = simulate(_at(fixed, middle), paths=paths, seed=seed, workers=workers)
-        low, high = (middle, high) if result.ruin().value <= ruin_max else (low, middle)
-    full = simulate(_at(fixed, 1000), paths=paths, seed=seed, workers=workers).ruin()
-    best = 1000 if full.value <= ruin_max else low
-    if best == 0:
-        raise UsageError(f"no rate keeps ruin within {ruin_max:g}: the treasury is too small")
-    result = simulate(_at(fixed, best), paths=paths, seed=seed, workers=workers)
-    return BestRate(Decimal(best) / 1000, None, result.ruin(), result.paid_usd_box())
+    crew = crew or Crew()
+
+    def rates() -> Iterator[BestRate | None]:
+        low, high, best = 0, 1001, None
+        while high - low > 1:
+            # All of it first: where that is allowed, there is nothing to search.
+            middle = 1000 if high == 1001 else (low + high) // 2
+            (result,) = results_of([_at(fixed, middle)], paths=paths, seed=seed, crew=crew)
+            if result.ruin().value <= ruin_max:
+                low = middle
+                rate = Decimal(middle) / 1000
+                best = BestRate(rate, None, result.ruin(), result.paid_usd_box())
+            else:
+                high = middle
+            yield best
+
+    return _allowed(rates(), _RATE_HALVINGS, ruin_max, progress)
 
 
 def best_dynamic_rate(
-    scenario: Scenario, ruin_max: float, *, paths: int = 2_000, seed: int = 0, workers: int = 1,
+    scenario: Scenario,
+    ruin_max: float,
+    *,
+    paths: int = 2_000,
+    seed: int = 0,
+    crew: Crew | None = None,
     rates: int = 6,
-) -> BestRate:  # fmt: skip
+    progress: Progress = lambda done, wanted: None,
+) -> BestRate:
     """The falling rate (`DynamicRate` between one and three times the minimum) that pays players
     most while ruin stays within `ruin_max`, over a grid of `rates` by `rates`.
 
-    Raises UsageError if none does.
+    Ctrl-C keeps the best so far. Raises UsageError if none does.
     """
-    best: BestRate | None = None
-    for high in range(1, rates + 1):
-        for low in range(high + 1):
-            upper, lower = Decimal(high) / rates, Decimal(low) / rates
-            upper, lower = round(upper, 3), round(lower, 3)
-            changed = _at(scenario, int(upper * 1000)).change(
-                "rules.dynamic_rate", DynamicRate(lower, 1.0, 3.0)
-            )
-            result = simulate(changed, paths=paths, seed=seed, workers=workers)
+    grid = [
+        (round(Decimal(high) / rates, 3), round(Decimal(low) / rates, 3))
+        for high in range(1, rates + 1)
+        for low in range(high + 1)
+    ]
+    cases = [
+        _at(scenario, int(upper * 1000)).change(
+            "rules.dynamic_rate", DynamicRate(lower, 1.0, 3.0)
+        )
+        for upper, lower in grid
+    ]  # fmt: skip
+    results = results_of(cases, paths=paths, seed=seed, crew=crew or Crew())
+
+    def bests() -> Iterator[BestRate | None]:
+        best: BestRate | None = None
+        for (upper, lower), result in zip(grid, results, strict=True):
             found = BestRate(upper, lower, result.ruin(), result.paid_usd_box())
             if found.ruin.value <= ruin_max and (
                 best is None or found.paid_usd_box > best.paid_usd_box
             ):
                 best = found
+            yield best
+
+    return _allowed(bests(), len(cases), ruin_max, progress)
+
+
+def _allowed(
+    bests: Iterator[BestRate | None], wanted: int, ruin_max: float, progress: Progress
+) -> BestRate:
+    """The last of ever better rates; None is where none was allowed yet."""
+    done = keep_done(bests, wanted, progress)
+    best = done[-1]
+    if best is None and done.interrupted:
+        raise KeyboardInterrupt
     if best is None:
-        raise UsageError(f"no falling rate keeps ruin within {ruin_max:g}")
-    return best
+        raise UsageError(f"no rate keeps ruin within {ruin_max:g}: the treasury is too small")
+    return replace(best, interrupted=done.interrupted)
 
 
 def _at(scenario: Scenario, thousandths: int) -> Scenario:

@@ -16,9 +16,11 @@ from harness.errors import UsageError
 from harness.treasury.model import LAMPORTS_PER_SOL
 from harness.treasury.result import Result
 from harness.treasury.scenario import Scenario
-from harness.treasury.simulation import simulate
+from harness.treasury.sweep import Done, Progress, keep_done, results_of
+from harness.treasury.workers import Crew
 
 SETS_MAX = 100_000
+_SETS_MIN = 8
 
 #: Numbers that are varied where none are named, and between which bounds.
 USUAL: dict[str, tuple[float, float]] = {
@@ -56,10 +58,11 @@ def sensitivity(
     sets: int = 64,
     paths: int = 1_000,
     seed: int = 0,
-    workers: int = 1,
-    progress: Callable[[int, int], None] = lambda done, wanted: None,
-) -> list[Importance]:
-    """Play `sets` x (numbers + 2) scenarios; `sets` must be a power of two.
+    crew: Crew | None = None,
+    progress: Progress = lambda done, wanted: None,
+) -> Done[Importance]:
+    """Play `sets` x (numbers + 2) scenarios; `sets` must be a power of two. On Ctrl-C the indices
+    are of the sets that are done, if these are at least 8.
 
     Raises UsageError for unknown numbers or outputs, or too many scenarios, before any work.
     """
@@ -69,7 +72,7 @@ def sensitivity(
     bounds = dict(USUAL if bounds is None else bounds)
     if output not in OUTPUTS:
         raise UsageError(f"output: {output!r} is not one of {', '.join(OUTPUTS)}")
-    if sets < 8 or sets & (sets - 1):
+    if sets < _SETS_MIN or sets & (sets - 1):
         raise UsageError(f"sets: must be a power of two from 8, is {sets}")
     number = sets * (len(bounds) + 2)
     if number > SETS_MAX:
@@ -83,25 +86,30 @@ def sensitivity(
         "num_vars": len(bounds), "names": list(bounds), "bounds": [list(b) for b in bounds.values()]
     }  # fmt: skip
     samples = sampler.sample(problem, sets, calc_second_order=False, seed=seed)
-    values = np.empty(len(samples))
-    for row, sample in enumerate(samples):
-        changed = scenario
+    changed = []
+    for sample in samples:
+        one = scenario
         for name, value in zip(bounds, sample, strict=True):
-            changed = changed.change(name, float(value))
-        result = simulate(changed, paths=paths, seed=seed, workers=workers)
-        if result.interrupted:
-            raise KeyboardInterrupt
-        values[row] = OUTPUTS[output](result)
-        progress(row + 1, len(samples))
+            one = one.change(name, float(value))
+        changed.append(one)
+    results = results_of(changed, paths=paths, seed=seed, crew=crew or Crew())
+    played = keep_done(map(OUTPUTS[output], results), len(changed), progress)
+    whole = len(played) // (len(bounds) + 2)
+    if whole < _SETS_MIN:
+        raise KeyboardInterrupt  # too few for any index
+    samples = samples[: whole * (len(bounds) + 2)]
+    values = np.array(played[: len(samples)])
     if np.ptp(values) == 0:
         raise UsageError(f"{output} is {values[0]:g} for all {len(values)} scenarios: widen bounds")
     variance = sobol.analyze(problem, values, calc_second_order=False, seed=seed)
     distance = pawn.analyze(problem, samples, values, S=8, seed=seed)
-    return [
+    rows = Done(
         Importance(
             name, float(variance["S1"][place]), float(variance["S1_conf"][place]),
             float(variance["ST"][place]), float(variance["ST_conf"][place]),
             float(distance["median"][place]),
         )
         for place, name in enumerate(bounds)
-    ]  # fmt: skip
+    )  # fmt: skip
+    rows.interrupted = played.interrupted
+    return rows

@@ -49,11 +49,7 @@ def simulate(
     Raises UsageError before any work if a number cannot be or memory would not suffice,
     StartError if a Dask scheduler does not answer.
     """
-    if not 1 <= paths <= PATHS_MAX:
-        raise UsageError(f"paths: must be 1..{PATHS_MAX}, is {paths}")
-    if not 0 <= seed < 2**128:
-        raise UsageError(f"seed: must be from 0 and below 2^128, is {seed}")
-    check_memory(scenario, workers)
+    check_plan(scenario, paths, seed, workers)
     size = block_paths(scenario)
     total, question = Summary.empty(scenario), _question(scenario, seed, size, antithetic)
     if checkpoint is not None and checkpoint.exists():
@@ -80,6 +76,15 @@ def simulate(
     if checkpoint is not None:
         _save(total, checkpoint, question, size)
     return Result(scenario, seed, paths, antithetic, interrupted, total)
+
+
+def check_plan(scenario: Scenario, paths: int, seed: int, workers: int) -> None:
+    """Raise UsageError if a number cannot be or the work would not fit into memory."""
+    if not 1 <= paths <= PATHS_MAX:
+        raise UsageError(f"paths: must be 1..{PATHS_MAX}, is {paths}")
+    if not 0 <= seed < 2**128:
+        raise UsageError(f"seed: must be from 0 and below 2^128, is {seed}")
+    check_memory(scenario, workers)
 
 
 def check_memory(scenario: Scenario, workers: int, paths: int | None = None) -> None:

@@ -7,7 +7,7 @@ played in steps of minutes over the days around it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,10 @@ from harness.treasury.intervals import Estimate
 from harness.treasury.model import LAMPORTS_PER_SOL
 from harness.treasury.oracle import Oracle, OracleKind
 from harness.treasury.prices import SkinIndex, Stress
+from harness.treasury.result import Result
 from harness.treasury.scenario import SECONDS_DAY, Scenario
-from harness.treasury.simulation import simulate
+from harness.treasury.sweep import Done, Progress, keep_done, results_of
+from harness.treasury.workers import Crew
 
 _ARBITRAGE = Arbitrage(mints_day=100.0)
 
@@ -40,30 +42,26 @@ def stress_table(
     *,
     paths: int = 1_000,
     seed: int = 0,
-    workers: int = 1,
-    progress: Callable[[int, int], None] = lambda done, wanted: None,
-) -> list[StressRow]:
-    """Play every nightmare."""
-    rows = []
-    cases = list(nightmares(scenario))
-    for number, (name, case) in enumerate(cases, start=1):
-        result = simulate(case, paths=paths, seed=seed, workers=workers)
-        if result.interrupted:
-            raise KeyboardInterrupt
-        totals = result.totals()
-        rows.append(
-            StressRow(
-                name=name,
-                days=case.days,
-                ruin=result.ruin(),
-                days_to_ruin=result.time_to_ruin(),
-                lowest_sol=result.summary.low.quantile(0.5) / LAMPORTS_PER_SOL,
-                loss_sol_mean=result.summary.loss.mean() / LAMPORTS_PER_SOL,
-                arbitrage_paid_sol=totals.get("arbitrage_paid_lamports", 0.0) / LAMPORTS_PER_SOL,
-            )
-        )
-        progress(number, len(cases))
-    return rows
+    crew: Crew | None = None,
+    progress: Progress = lambda done, wanted: None,
+) -> Done[StressRow]:
+    """Play every nightmare. On Ctrl-C the rows that are done are kept."""
+    names, cases = zip(*nightmares(scenario), strict=True)
+    results = results_of(cases, paths=paths, seed=seed, crew=crew or Crew())
+    return keep_done(map(_row, names, results), len(cases), progress)
+
+
+def _row(name: str, result: Result) -> StressRow:
+    paid = result.totals().get("arbitrage_paid_lamports", 0.0)
+    return StressRow(
+        name=name,
+        days=result.scenario.days,
+        ruin=result.ruin(),
+        days_to_ruin=result.time_to_ruin(),
+        lowest_sol=result.summary.low.quantile(0.5) / LAMPORTS_PER_SOL,
+        loss_sol_mean=result.summary.loss.mean() / LAMPORTS_PER_SOL,
+        arbitrage_paid_sol=paid / LAMPORTS_PER_SOL,
+    )
 
 
 def nightmares(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:

@@ -61,6 +61,64 @@ def test_interrupted(harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert told(tmp_path)["paths"] == 16_384
 
 
+@pytest.mark.parametrize(
+    ("command", "answers", "kept"),
+    [
+        pytest.param(("stress", "--paths", "20"), 3, ("stress", 3), id="stress"),
+        pytest.param(
+            ("frontier", "--vary", "rules.rate=0.5,0.6,0.7", "--paths", "200"), 2, ("frontier", 2),
+            id="frontier",
+        ),
+        pytest.param(
+            ("sensitivity", "--sets", "16", "--paths", "64"), 60, ("sensitivity", 5),
+            id="sensitivity",
+        ),
+        pytest.param(("reserve", "--paths", "200"), 4, ("best_falling_rate", 5), id="reserve"),
+    ],
+)  # fmt: skip
+def test_ctrl_c_keeps_the_rows_that_are_done(
+    harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    command: tuple[str, ...], answers: int, kept: tuple[str, int],
+) -> None:  # fmt: skip
+    from harness.treasury.workers import Crew
+
+    real, given = Crew.in_order, []
+
+    def cut(self, work, pieces):
+        for answer in real(self, work, pieces):
+            if len(given) == answers:
+                raise KeyboardInterrupt
+            given.append(answer)
+            yield answer
+
+    monkeypatch.setattr(Crew, "in_order", cut)
+    (tmp_path / "short.toml").write_text('days = 10\n[rules]\non_shortfall = "stop"\n')
+    assert harness(command[0], "short.toml", *command[1:]) == 130
+    assert "interrupted: " in capsys.readouterr().err
+    content = told(tmp_path)
+    assert content["interrupted"] is True
+    name, number = kept
+    assert len(content[name]) == number
+
+
+def test_ctrl_c_keeps_the_best_strategy_so_far(
+    harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.treasury import adversary
+
+    real, tried = adversary._Board.worth, []
+
+    def cut(self, strategy):
+        if len(tried) == 5:
+            raise KeyboardInterrupt
+        tried.append(strategy)
+        return real(self, strategy)
+
+    monkeypatch.setattr(adversary._Board, "worth", cut)
+    assert harness("adversary", "--days", "1", "--paths", "8") == 130
+    assert told(tmp_path)["tried"] == 5
+
+
 @pytest.mark.parametrize(("limit", "code"), [(0.5, 0), (0.0001, 99)])
 def test_gate(harness, tmp_path: Path, limit: float, code: int) -> None:
     (tmp_path / "guide.toml").write_text((EXAMPLES / "guide.toml").read_text())
