@@ -357,6 +357,7 @@ def sensitivity(
 @app.command()
 def fit(
     history: Annotated[Path, typer.Argument(help="CSV or Parquet: a time and a price column.")],
+    seed: Seed = 0,
     runs: Runs = Path("runs"),
 ) -> None:
     """Fit every price law to a history and say how well each does, best by BIC first.
@@ -365,12 +366,14 @@ def fit(
 
         harness treasury fit sol-usd.csv
     """
+    import numpy as np
+
     from harness.treasury.fit import fit_all
     from harness.treasury.history import read_history
     from harness.treasury.scenario import describe
 
     prices = read_history(history)
-    fits = fit_all(prices)
+    fits = fit_all(prices, np.random.Generator(np.random.PCG64(seed)))
     table = Table("law", "log-likelihood", "BIC", "KS p", "Ljung-Box p", "1 % loss: law", "history")
     for one in fits:
         table.add_row(
@@ -383,7 +386,8 @@ def fit(
         if one.limits:
             Console(highlight=False).print(f"{one.name}: {one.limits}", soft_wrap=True)
     keep(runs, {
-        "history": history.name, "prices": len(prices.prices), "step_days": prices.step_days,
+        "history": history.name, "seed": seed, "prices": len(prices.prices),
+        "step_days": prices.step_days,
         "fits": [{**plain(one), "process": {
             key: value for key, value in describe(one.process).items() if key != "returns"
         }} for one in fits],

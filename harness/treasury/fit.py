@@ -10,7 +10,6 @@ exceed once in a hundred days.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,21 +51,23 @@ class Fit:
     limits: str = ""
 
 
-def fit_all(history: History) -> list[Fit]:
+def fit_all(history: History, rng: np.random.Generator) -> list[Fit]:
     """Every law that the history allows, best by BIC first, those without likelihood last.
 
-    GARCH needs daily returns and is left out for others. Raises UsageError for a flat history.
+    GARCH needs daily returns and is left out for others. `rng` draws what the laws are made to tell
+    (their 1 % losses, Heston's refits). Raises UsageError for a flat history.
     """
     returns = history.log_returns
     if np.ptp(returns) == 0:
         raise UsageError(f"{history.name}: the price never moves: there is nothing to fit")
-    fits = [fit(history) for fit in (fit_gbm, fit_merton, fit_regimes, fit_heston, fit_bootstrap)]
+    laws = (fit_gbm, fit_merton, fit_regimes, fit_heston, fit_bootstrap)
+    fits = [fit(history, rng) for fit in laws]
     if history.step_days == 1:
-        fits.append(fit_garch(history))
+        fits.append(fit_garch(history, rng))
     return sorted(fits, key=lambda fit: (math.isnan(fit.bic), fit.bic))
 
 
-def fit_gbm(history: History) -> Fit:
+def fit_gbm(history: History, rng: np.random.Generator) -> Fit:
     returns, years = history.log_returns, history.step_days / DAYS_YEAR
     mean, deviation = float(returns.mean()), float(returns.std())
     process = Gbm(
@@ -74,10 +75,10 @@ def fit_gbm(history: History) -> Fit:
     )
     likelihood = float(stats.norm.logpdf(returns, mean, deviation).sum())
     residuals = (returns - mean) / deviation
-    return _fit("gbm", process, 2, likelihood, residuals, residuals, history)
+    return _fit("gbm", process, 2, likelihood, residuals, residuals, history, rng)
 
 
-def fit_merton(history: History) -> Fit:
+def fit_merton(history: History, rng: np.random.Generator) -> Fit:
     """Normal mixture with Poisson weights (Merton 1976), by maximum likelihood."""
     returns, years = history.log_returns, history.step_days / DAYS_YEAR
     counts = np.arange(_JUMPS_MAX)[:, None]
@@ -119,10 +120,10 @@ def fit_merton(history: History) -> Fit:
     weights, means, deviations = terms(best.x)
     ranks = (np.exp(weights) * stats.norm.cdf(returns[None, :], means, deviations)).sum(axis=0)
     residuals = stats.norm.ppf(np.clip(ranks, 1e-12, 1 - 1e-12))
-    return _fit("merton", process, 5, -float(best.fun), residuals, residuals, history)
+    return _fit("merton", process, 5, -float(best.fun), residuals, residuals, history, rng)
 
 
-def fit_regimes(history: History) -> Fit:
+def fit_regimes(history: History, rng: np.random.Generator) -> Fit:
     """Two Gaussian regimes, by expectation and maximisation (Hamilton 1989, Baum-Welch)."""
     returns, step = history.log_returns, history.step_days
     years, spread = step / DAYS_YEAR, float(returns.std())
@@ -156,10 +157,10 @@ def fit_regimes(history: History) -> Fit:
     before = np.vstack([start[order], filtered[:-1][:, order] @ moves])
     ranks = (before * stats.norm.cdf(returns[:, None], means, deviations)).sum(axis=1)
     residuals = stats.norm.ppf(np.clip(ranks, 1e-12, 1 - 1e-12))
-    return _fit("regimes", process, 6, reached, residuals, residuals, history)
+    return _fit("regimes", process, 6, reached, residuals, residuals, history, rng)
 
 
-def fit_heston(history: History) -> Fit:
+def fit_heston(history: History, rng: np.random.Generator) -> Fit:
     """By moments: mean variance, and size and decay of the autocorrelation of squared returns.
 
     A likelihood would need the hidden variance integrated out (a particle filter). Instead the
@@ -168,7 +169,6 @@ def fit_heston(history: History) -> Fit:
     """
     returns, step = history.log_returns, history.step_days
     process = _heston_by_moments(returns, step, history.last_usd)
-    rng = np.random.Generator(np.random.PCG64(1))
     made = process.paths(rng, rng.standard_normal((_REFITS, len(returns))), step)
     again = [_heston_by_moments(one, step, history.last_usd) for one in np.diff(np.log(made))]
 
@@ -180,7 +180,7 @@ def fit_heston(history: History) -> Fit:
     residuals = (returns - returns.mean()) / math.sqrt(
         process.variance_mean_year * step / DAYS_YEAR
     )
-    fitted = _fit("heston", process, 5, math.nan, None, residuals, history)
+    fitted = _fit("heston", process, 5, math.nan, None, residuals, history, rng)
     names = ("variance_mean_year", "reversion_year", "variance_volatility", "correlation")
     return replace(
         fitted,
@@ -209,7 +209,7 @@ def _heston_by_moments(returns: np.ndarray, step_days: float, sol_usd: float) ->
     )  # fmt: skip
 
 
-def fit_garch(history: History) -> Fit:
+def fit_garch(history: History, rng: np.random.Generator) -> Fit:
     """GARCH(1,1) with Student t innovations, by the arch package; daily returns only."""
     from arch import arch_model
 
@@ -230,10 +230,10 @@ def fit_garch(history: History) -> Fit:
     scaled = residuals * math.sqrt(freedom / (freedom - 2))
     uniform = stats.norm.ppf(np.clip(stats.t.cdf(scaled, freedom), 1e-12, 1 - 1e-12))
     likelihood = float(found.loglikelihood) + len(returns) * math.log(100)
-    return _fit("garch", process, 5, likelihood, uniform, residuals, history)
+    return _fit("garch", process, 5, likelihood, uniform, residuals, history, rng)
 
 
-def fit_bootstrap(history: History) -> Fit:
+def fit_bootstrap(history: History, rng: np.random.Generator) -> Fit:
     """Nothing to estimate but the length of blocks (Politis and White 2004, by arch)."""
     from arch.bootstrap import optimal_block_length
 
@@ -242,7 +242,7 @@ def fit_bootstrap(history: History) -> Fit:
     block = int(min(max(1, round(length)), len(returns)))
     process = Bootstrap(tuple(returns.tolist()), history.last_usd, block, history.step_days)
     residuals = (returns - returns.mean()) / returns.std()
-    return _fit("bootstrap", process, 1, math.nan, None, residuals, history)
+    return _fit("bootstrap", process, 1, math.nan, None, residuals, history, rng)
 
 
 def _fit(
@@ -253,9 +253,9 @@ def _fit(
     residuals: np.ndarray | None,
     standardised: np.ndarray,
     history: History,
+    rng: np.random.Generator,
 ) -> Fit:
     returns = history.log_returns
-    rng = np.random.Generator(np.random.PCG64(0))
     steps = 200
     shocks = rng.standard_normal((_SIMULATED // steps, steps - 1))
     simulated = np.diff(np.log(process.paths(rng, shocks, history.step_days)), axis=1)
@@ -285,13 +285,3 @@ def _ljung_box(values: np.ndarray) -> float:
         for lag in range(1, _LAGS + 1)
     )
     return float(stats.chi2.sf(number * (number + 2) * statistic, _LAGS))
-
-
-FITS: dict[str, Callable[[History], Fit]] = {
-    "gbm": fit_gbm,
-    "merton": fit_merton,
-    "regimes": fit_regimes,
-    "heston": fit_heston,
-    "garch": fit_garch,
-    "bootstrap": fit_bootstrap,
-}

@@ -23,6 +23,21 @@ def made_by(process: PriceProcess, steps: int = 3000, seed: int = 3) -> History:
     return History("made up", prices, 1.0, "", "")
 
 
+def draws() -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(1))
+
+
+def test_one_generator_draws_all_that_is_drawn() -> None:
+    history = made_by(Gbm(200.0, 0.2, 0.8), 400)
+    assert repr(fit_all(history, draws())) == repr(fit_all(history, draws()))
+    other = fit_all(history, np.random.Generator(np.random.PCG64(2)))
+    limits = [
+        next(one.limits for one in fits if one.name == "heston")
+        for fits in (fit_all(history, draws()), other)
+    ]
+    assert limits[0] != limits[1]
+
+
 @pytest.mark.parametrize(
     ("process", "winner"),
     [
@@ -33,7 +48,7 @@ def made_by(process: PriceProcess, steps: int = 3000, seed: int = 3) -> History:
     ],
 )
 def test_the_law_that_made_a_history_fits_it_best(process: PriceProcess, winner: set[str]) -> None:
-    fits = fit_all(made_by(process))
+    fits = fit_all(made_by(process), draws())
     assert {fit.name for fit in fits} == {
         "gbm", "merton", "regimes", "heston", "garch", "bootstrap"
     }  # fmt: skip
@@ -46,16 +61,18 @@ def test_the_law_that_made_a_history_fits_it_best(process: PriceProcess, winner:
 
 
 def test_parameters_come_back() -> None:
-    merton = fit_merton(made_by(Merton(200.0, 0.0, 0.5, 30.0, -0.05, 0.12), 6000)).process
+    merton = fit_merton(made_by(Merton(200.0, 0.0, 0.5, 30.0, -0.05, 0.12), 6000), draws()).process
     assert isinstance(merton, Merton)
     assert merton.volatility_year == pytest.approx(0.5, rel=0.05)
     assert merton.jumps_year == pytest.approx(30, rel=0.25)
     assert merton.jump_deviation == pytest.approx(0.12, rel=0.2)
-    regimes = fit_regimes(made_by(Regimes(200.0, (0.0, 0.0), (0.4, 1.6), (80.0, 30.0)), 6000))
+    regimes = fit_regimes(
+        made_by(Regimes(200.0, (0.0, 0.0), (0.4, 1.6), (80.0, 30.0)), 6000), draws()
+    )
     assert isinstance(regimes.process, Regimes)
     assert regimes.process.volatilities_year == pytest.approx((0.4, 1.6), rel=0.06)
     assert regimes.process.stay_days == pytest.approx((80, 30), rel=0.35)
-    garch = fit_garch(made_by(Garch(200.0, 0.0, 0.00008, 0.12, 0.84, 5.0), 6000)).process
+    garch = fit_garch(made_by(Garch(200.0, 0.0, 0.00008, 0.12, 0.84, 5.0), 6000), draws()).process
     assert isinstance(garch, Garch)
     assert garch.alpha == pytest.approx(0.12, abs=0.04)
     assert garch.beta == pytest.approx(0.84, abs=0.05)
