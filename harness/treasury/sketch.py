@@ -18,9 +18,11 @@ _ZERO = _BINS
 class Sketch:
     """Counts of signed values; those below 1 in size count as 0."""
 
-    def __init__(self, counts: np.ndarray | None = None) -> None:
+    def __init__(self) -> None:
         #: int64[2 x bins + 1]: from the most negative bin over zero to the most positive.
-        self.counts = np.zeros(2 * _BINS + 1, np.int64) if counts is None else counts
+        self.counts = np.zeros(2 * _BINS + 1, np.int64)
+        # Bins outside this range are empty, and it is narrow: nobody need look at all of them.
+        self._first, self._end = len(self.counts), 0
 
     def add(self, values: np.ndarray) -> None:
         """Count values, any shape. Raises ValueError for one that is not finite or above 2^54."""
@@ -30,20 +32,37 @@ class Sketch:
             raise ValueError("a sketch takes finite values below 2^54")
         bins = (size.view(np.int64) >> _SHIFT) - _OFFSET + 1
         places = np.where(size < 1, 0, np.where(floats < 0, -bins, bins)) + _ZERO
-        self.counts += np.bincount(places, minlength=len(self.counts))
+        if not len(places):
+            return
+        first = int(places.min())
+        added = np.bincount(places - first)
+        self._count(first, added)
+
+    def _count(self, first: int, added: np.ndarray) -> None:
+        end = first + len(added)
+        self.counts[first:end] += added
+        self._first, self._end = min(self._first, first), max(self._end, end)
 
     def merge(self, other: Sketch) -> None:
-        self.counts += other.counts
+        if other._end:
+            self._count(other._first, other.counts[other._first : other._end])
 
     def sparse(self) -> tuple[np.ndarray, np.ndarray]:
-        """Places and counts of the bins that hold something."""
-        places = np.flatnonzero(self.counts)
-        return places, self.counts[places]
+        """Places and counts of the bins that hold something, in as few bytes as hold them."""
+        held = self.counts[self._first : self._end]
+        inside = np.flatnonzero(held)
+        counts = held[inside]
+        small = counts.max(initial=0) < 2**31
+        return (inside + self._first).astype(np.int32), counts.astype(
+            np.int32 if small else np.int64
+        )
 
     @classmethod
     def from_sparse(cls, places: np.ndarray, counts: np.ndarray) -> Sketch:
         sketch = cls()
-        sketch.counts[places] = counts
+        if len(places):
+            sketch.counts[places] = counts
+            sketch._first, sketch._end = int(places[0]), int(places[-1]) + 1
         return sketch
 
     @property
