@@ -42,6 +42,8 @@ _Seed = Annotated[
 _Machine = Annotated[str | None, typer.Option(help="The candy machine's address, for a ledger.")]
 
 
+_SUSPECTS_SHOWN = 5
+
 app.command("plan")(odds_ahead.plan)
 app.command("value")(odds_ahead.value)
 
@@ -71,6 +73,7 @@ def audit(
     harness odds audit draws.parquet
     harness odds audit runs/2026-11-22T101500Z/journal.jsonl --epsilon 0.05
     harness odds audit testbed --draws 200
+    harness odds audit testbed --table boxes.toml --box gold
     harness odds audit postgresql://user@db/loot --table boxes.toml --alpha 0.001
     harness odds audit https://api.devnet.solana.com --machine 5WDR...T1h --prices skins.csv
     """
@@ -98,6 +101,13 @@ def audit(
         for reason in one.rejected:
             console.print(f"  {reason.test.name}: adjusted p {reason.p_adjusted:.3g}, "
                           f"{reason.test.method}", soft_wrap=True)  # fmt: skip
+        for wallet in one.suspects[:_SUSPECTS_SHOWN]:
+            console.print(
+                f"  {wallet.wallet}: {wallet.seen} {wallet.tier} of {wallet.draws}, "
+                f"{wallet.expected:.1f} expected, adjusted p {wallet.p_adjusted:.3g} (false "
+                f"discovery rate {alpha:g}, {len(one.suspects)} such wallets)", soft_wrap=True,
+                markup=False,
+            )  # fmt: skip
     for why, number in found.rejected_rows.items():
         console.print(f"left out: {number:,} rows, {why}", soft_wrap=True)
     console.print(f"certificate: {page}", soft_wrap=True)

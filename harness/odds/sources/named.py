@@ -77,28 +77,40 @@ def _from_ledger(url: str, tables: Mapping[str, RarityTable], options: SourceOpt
     return draws_from_ledger(client, machine, skins, tables, box=box, strict=options.strict)
 
 
+# Both sources draw the guide's box at the guide's odds, whatever is promised of it, and a box of
+# another name as its table says: as a backend that sells it does.
+
+
 def _from_roll(table: RarityTable, options: SourceOptions) -> Draws:
-    from harness.backend_server import reference_roll
-    from harness.odds.sources.rolls import draws_from_roll
+    from harness.backend_server import reference_prices, reference_roll
+    from harness.odds.sources.rolls import draws_from_roll, sold_odds
+    from harness.odds.table import GUIDE_BOX
     from harness.seeds import Seed
 
+    odds = None if table.box == GUIDE_BOX else sold_odds(table, reference_prices())
     randomness = (
         random.SystemRandom() if options.seed is None else Seed(options.seed).generator("backend")
     )
-    return draws_from_roll(reference_roll(randomness), options.draws, table)
+    return draws_from_roll(reference_roll(randomness, odds), options.draws, table)
 
 
 def _from_testbed(table: RarityTable, options: SourceOptions) -> Draws:
-    from harness.odds.sources.rolls import draws_from_testbed
+    from harness.backend_server import reference_prices
+    from harness.odds.sources.rolls import draws_from_testbed, sold_odds
+    from harness.odds.table import GUIDE_BOX
     from harness.run.folder import new_run_folder
     from harness.run.session import RunOptions, RunSession
 
+    odds = None if table.box == GUIDE_BOX else sold_odds(table, reference_prices())
     seed = options.seed or str(random.SystemRandom().randrange(10**9))
     with tempfile.TemporaryDirectory(prefix="odds-") as folder:
         session = RunSession(RunOptions(seed, new_run_folder(Path(folder), datetime.now(UTC))))
         try:
             changes = {"items_available": options.draws, "authority_lamports": 10**15}
             with session.testbed("odds", title="draws for an audit", changes=changes) as bed:
-                return draws_from_testbed(bed, options.draws, table, told=options.told)
+                box = None
+                if odds is not None:
+                    box = bed.operator.put_on_sale(table.box, odds, items_available=options.draws)
+                return draws_from_testbed(bed, options.draws, table, box=box, told=options.told)
         finally:
             session.close()

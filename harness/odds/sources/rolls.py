@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
 
 import pyarrow as pa
 
@@ -41,6 +43,26 @@ def draws_from_roll(
 
     sizes = [min(_ROLLS_A_BATCH, count - start) for start in range(0, count, _ROLLS_A_BATCH)]
     return draws_of(map(part, sizes), source, {table.box: table})
+
+
+def sold_odds(table: RarityTable, tiers: Collection[str]) -> dict[str, str]:
+    """A table's odds as a backend's setting is written, each tier's share as text.
+
+    `tiers`: those that the backend has skins of. Raises UsageError naming the tier that cannot be
+    sold, by its name or because its share has no end in decimals.
+    """
+    odds = {}
+    for tier, share in table.odds:
+        if tier not in tiers:
+            raise UsageError(
+                f"box {table.box}: {tier}: the reference catalogue has no such skins, only "
+                f"{', '.join(tiers)}"
+            )
+        written = Decimal(share.numerator) / share.denominator
+        if Fraction(written) != share:
+            raise UsageError(f"box {table.box}: {tier}: {share} has no end in decimals")
+        odds[tier] = str(written)
+    return odds
 
 
 def draws_from_testbed(

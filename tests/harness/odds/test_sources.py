@@ -14,6 +14,7 @@ from harness.errors import UsageError
 from harness.odds.audit import audit
 from harness.odds.sources.database import draws_from_database
 from harness.odds.sources.files import draws_from_file
+from harness.odds.sources.named import SourceOptions, open_source
 from harness.odds.table import RarityTable, guide_table
 
 TABLE = guide_table()
@@ -167,3 +168,27 @@ def test_a_box_that_is_not_asked_for_is_no_silent_drop(tmp_path: Path) -> None:
     assert [len(both.of(one)) for one in (TABLE, gold)] == [2, 1]
     one = draws_from_file(path, {"gold": gold}, strict=False)
     assert one.rejects.counted == {"box without a table": 2}
+
+
+def test_a_box_of_another_name_is_rolled_as_its_table_says() -> None:
+    """The guide's box is drawn at the guide's odds whatever is promised of it: that is what an
+    audit finds out. A box of another name exists only as its table says."""
+    gold = RarityTable("gold", {"Rare": "0.875", "Legendary": "1/8"})
+    draws = open_source("roll", {"gold": gold}, SourceOptions(draws=4000))
+    assert draws.tier.names == ("Legendary", "Rare")
+    assert audit(draws, gold).boxes[0].outcome == "not refuted"
+    promised = RarityTable(TABLE.box, {**dict(TABLE.odds), "Common": "0.25", "Uncommon": "0.5"})
+    draws = open_source("roll", {TABLE.box: promised}, SourceOptions(draws=4000))
+    assert audit(draws, promised).refuted
+
+
+@pytest.mark.parametrize(
+    ("odds", "told"),
+    [
+        ({"Rare": "0.5", "Mythic": "0.5"}, "box gold: Mythic: the reference catalogue has no such"),
+        ({"Rare": "1/3", "Epic": "2/3"}, "box gold: Rare: 1/3 has no end in decimals"),
+    ],
+)
+def test_what_no_backend_could_sell_is_named(odds: dict[str, str], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        open_source("roll", {"gold": RarityTable("gold", odds)}, SourceOptions(draws=10))
