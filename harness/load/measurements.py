@@ -15,6 +15,7 @@ from harness.load.thresholds import Threshold
 PERCENTILES = (50, 90, 95, 99)
 _MEASURED_AT_LEAST = 20  # requests in a stage before an early end can be judged
 _SHARES = {"errors": FAILED, "shed": SHED}
+_UNDER_WAY_SECONDS = 1.0
 _CALM = 2.0  # recovered: the p95 of a second is back under twice what it was before
 
 
@@ -142,7 +143,7 @@ def recovery_s(
     records: Records, profile: Profile, window: str, name: str | None = None
 ) -> float | None:
     """Seconds from the end of a stage or fault to the first second that is calm and stays so,
-    until the next fault or the end.
+    until a second before the next fault, which strikes who is under way then, or until the end.
 
     Calm: nothing failed or was turned away among what was meant to start in that second, and its
     p95 is at most twice that of the time before the disturbance.
@@ -151,7 +152,7 @@ def recovery_s(
     before = _between(records, *profile.calm_before(window))
     before = before.where(before.outcome == OK)
     next_fault = min((one.at_s for one in profile.faults if one.at_s >= end), default=math.inf)
-    after = _between(records, end, next_fault)
+    after = _between(records, end, next_fault - _UNDER_WAY_SECONDS)
     if name is not None:
         before = before.where(before.name == name)
         after = after.where(after.name == name)

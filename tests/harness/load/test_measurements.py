@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.load.measurements import broken_stage, hopeless, knee, table, value_of, verdicts
+from harness.load.measurements import (
+    broken_stage,
+    hopeless,
+    knee,
+    recovery_s,
+    table,
+    value_of,
+    verdicts,
+)
 from harness.load.profile import Profile, profile_from
 from harness.load.records import DROPPED, FAILED, OK, SHED, Record, Records, records_of
 from harness.load.thresholds import parse_threshold
@@ -163,3 +171,11 @@ def test_a_fault_is_compared_with_the_calm_after_the_one_before() -> None:
     made = profile(faults=[{**FAULT, "name": "first", "at_s": 12}, FAULT])
     assert made.calm_before("first") == (10, 12), "the warm-up is left out"
     assert made.calm_before("ledger-stall") == (17, 20)
+
+
+def test_who_is_under_way_when_the_next_fault_begins_says_nothing_of_the_one_before() -> None:
+    made = profile(faults=[{**FAULT, "name": "first", "at_s": 12}, FAULT])
+    struck = changed(steady(), 19.5, 20, latency_s=5.0)
+    assert recovery_s(records_of(struck), made, "first") == 0
+    still_slow = changed(steady(), 17, 20, latency_s=5.0)
+    assert recovery_s(records_of(still_slow), made, "first") == np.inf
