@@ -71,7 +71,7 @@ def line_chart(
             f"{escape(one.name)}</text>"
         )
     parts.append(
-        f'<text x="{_LEFT - 8}" y="12" class="small end">{escape(unit)}</text>'
+        f'<text x="{_LEFT - 8}" y="12" class="small end unit">{escape(unit)}</text>'
         f'<text x="{_LEFT}" y="{_HEIGHT - 8}" class="small">0 s</text>'
         f'<text x="{_LEFT + wide / 2}" y="{_HEIGHT - 8}" class="small middle">{seconds / 2:.4g} s'
         "</text>"

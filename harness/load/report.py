@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
 
 from harness.errors import UsageError
 from harness.load.charts import line_chart
@@ -72,8 +73,10 @@ def write_report(result: LoadResult, earlier: dict[str, Any] | None = None) -> R
     ends = np.cumsum([stage.seconds for stage in played.stages])[:-1].tolist()
     samples, began = result.watch.samples, result.outcome.began
     page = environment.get_template("load.html.j2").render(
-        css=styles.loader.get_source(styles, "report.css")[0]  # type: ignore[union-attr]  # just set
-        + environment.loader.get_source(environment, "load.css")[0],  # type: ignore[union-attr]
+        css=Markup(  # our own two files
+            styles.loader.get_source(styles, "report.css")[0]  # type: ignore[union-attr]  # just set
+            + environment.loader.get_source(environment, "load.css")[0]  # type: ignore[union-attr]
+        ),
         profile=profile,
         headline=headline(result),
         good=result.exit_code == 0,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import httpx
 from solana.rpc.commitment import Confirmed
+from solana.rpc.types import TxOpts
 from solders.compute_budget import set_compute_unit_limit
 from solders.keypair import Keypair
 from solders.message import Message
@@ -71,7 +72,10 @@ def mint_stock(bed: Testbed, nfts: int, tell: Tell) -> tuple[list[tuple[Keypair,
             wallet.pubkey(),
             latest.blockhash,
         )
-        bed.client.send_raw_transaction(bytes(VersionedTransaction(message, [wallet, nft])))
+        bed.client.send_raw_transaction(
+            bytes(VersionedTransaction(message, [wallet, nft])),
+            TxOpts(preflight_commitment=Confirmed),
+        )
         held.append((wallet, str(nft.pubkey())))
         tell("minting", number + 1, nfts)
     addresses = [token_metadata.metadata_address(bed.book.address(f"nft-{n + 1}"))
