@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from fastapi import FastAPI
+from fastapi.dependencies import models as dependency_models
 from solders.keypair import Keypair
 
 from backend.adapters.catalogue import catalogue, seed_catalogue
@@ -95,6 +96,7 @@ class BackendServer:
     def stop(self) -> None:
         self._server.stop()
         self.app.state.engine.dispose()
+        _forget_endpoints()
 
     def kill(self) -> None:
         raise NotImplementedError("a thread can't be killed; see the setting backend_process")
@@ -112,6 +114,15 @@ class BackendServer:
 
     def log_text(self) -> str:
         return self._log.getvalue()
+
+
+def _forget_endpoints() -> None:
+    """FastAPI keeps what it found out about thousands of endpoints for as long as the process
+    lives, and through each of them the application's services, its ledger and its pool. Where one
+    application is served after the other, that is 2 to 4 MB more with each."""
+    for remembered in vars(dependency_models).values():
+        if hasattr(remembered, "cache_clear"):
+            remembered.cache_clear()
 
 
 def prepare_database(url: str) -> None:
