@@ -12,6 +12,7 @@ the test as an assertion of its own would.
 from __future__ import annotations
 
 import inspect
+import random
 import shlex
 import sys
 from collections.abc import Generator, Iterator
@@ -202,6 +203,7 @@ def testbed(
         run_session.write_skipped(scenario, title=title, story=story, seed=turn.seed, reason=reason)
         pytest.skip(reason)
     try:
+        fresh = request.node.get_closest_marker("nightly")
         with run_session.testbed(
             without_turn(scenario, turn),
             seed=turn.seed,
@@ -209,6 +211,8 @@ def testbed(
             title=title,
             story=story,
             changes=changes,
+            # a night's rolls repeat no other night's; keys and names still come from the seed
+            rolls=None if fresh is None else random.SystemRandom(),
         ) as bed:
             yield bed
             verdict = request.node.stash.get(_VERDICT, _INTERRUPTED)
