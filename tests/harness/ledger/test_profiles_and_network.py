@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,6 +79,15 @@ def test_profiles_are_found_by_tag_and_failures_say_why(rich: EmbeddedLedger) ->
     assert depth["error"]["code"] == -32602
 
 
+def test_a_profile_tells_of_an_account_that_would_be_closed(rich: EmbeddedLedger) -> None:
+    everything = rich.chain.machine.get_balance(PAYER.pubkey()) - 5000
+    tried = encoded(signed(rich, [pay(everything)]))
+    profile = result(rich, "surfnet_profileTransaction", tried)["value"]
+    assert changes(profile)[WALLET] == "delete"
+    state = profile["transactionProfile"]["accountStates"][WALLET]
+    assert state["accountChange"]["data"]["lamports"] == everything + 5000
+
+
 def test_no_more_than_a_thousand_profiles_are_kept(rich: EmbeddedLedger) -> None:
     keys = []
     for number in range(PROFILES_MAX + 5):
@@ -127,8 +137,8 @@ def test_what_was_there_on_opening_comes_back_by_account_too() -> None:
         assert result(ledger, "getBalance", str(OTHER))["value"] == 7
 
 
-def test_a_streamed_account_follows_its_own_cluster(rich: EmbeddedLedger) -> None:
-    source = RemoteAccounts(rich.rpc_url)
+def test_a_streamed_account_follows_its_own_cluster(rich: EmbeddedLedger, tmp_path: Path) -> None:
+    source = RemoteAccounts(rich.rpc_url, tmp_path)
     with EmbeddedLedger.serve(Chain(VirtualClock(START), source=source)) as fork:
         for address in (WALLET, str(OTHER)):
             result(fork, "getBalance", address)
