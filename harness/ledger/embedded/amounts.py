@@ -15,7 +15,7 @@ def token_amount(amount: int, decimals: int) -> dict[str, Any]:
         text = text.rjust(decimals + 1, "0")
         text = f"{text[:-decimals]}.{text[-decimals:]}".rstrip("0").rstrip(".")
     return {
-        "uiAmount": amount / 10**decimals if decimals < 20 else None,
+        "uiAmount": float(amount) / float(10**decimals) if decimals < 20 else None,
         "decimals": decimals,
         "amount": str(amount),
         "uiAmountString": text,

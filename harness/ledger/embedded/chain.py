@@ -21,7 +21,7 @@ from solders.account import Account
 from solders.compute_budget import set_compute_unit_limit
 from solders.hash import Hash
 from solders.keypair import Keypair
-from solders.message import Message
+from solders.message import Message, MessageV0
 from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
@@ -185,10 +185,13 @@ class Chain:
             clock.epoch_start_timestamp = self.block_time(clock.epoch * SLOTS_PER_EPOCH)
             self.machine.set_clock(clock)
         used = set(mentioned)
-        if self._hashes_slot != slot and (SLOT_HASHES_SYSVAR in used or _LOOKUP_TABLES in used):
-            self._hashes_slot = slot
-            oldest = max(slot - _SLOT_HASHES, 0)
-            past = range(slot - 1, oldest - 1, -1)
+        # A table is derived from a slot that is over, which getSlot names on a cluster. Here it
+        # names the present one, so for tables that one counts as over.
+        newest = slot if _LOOKUP_TABLES in used else slot - 1
+        if self._hashes_slot != newest and (SLOT_HASHES_SYSVAR in used or newest == slot):
+            self._hashes_slot = newest
+            oldest = max(newest + 1 - _SLOT_HASHES, 0)
+            past = range(newest, oldest - 1, -1)
             self.machine.set_slot_hashes([_packed_slot_hash(one) for one in past])
         if self._blockhashes_slot != slot and RECENT_BLOCKHASHES_SYSVAR in used:
             self._blockhashes_slot = slot
@@ -284,10 +287,9 @@ class Chain:
         self.machine.follow(accounts.addresses)
         return self._runtime.simulate(transaction)
 
-    def can_land(self, transaction: VersionedTransaction) -> bool:
+    def can_land(self, message: Message | MessageV0) -> bool:
         """Whether its blockhash or its nonce is good now."""
-        accounts = accounts_of(transaction.message, self.machine.accounts)
-        return self._age(transaction, accounts) is not None
+        return self._age(message, accounts_of(message, self.machine.accounts)) is not None
 
     def loaded_bytes(self, transaction: VersionedTransaction) -> int:
         """Bytes of account data that a transaction loads."""
@@ -327,16 +329,13 @@ class Chain:
             return "SignatureFailure", None
         if signatures[0] in self.history:
             return "AlreadyProcessed", None
-        age = self._age(transaction, accounts)
+        age = self._age(transaction.message, accounts)
         if age is None:
             return "BlockhashNotFound", None
         return None, age if isinstance(age, Nonce) else None
 
-    def _age(
-        self, transaction: VersionedTransaction, accounts: MessageAccounts
-    ) -> Nonce | Hash | None:
-        """What makes a transaction's blockhash good: the hash itself, a nonce, or nothing."""
-        message = transaction.message
+    def _age(self, message: Message | MessageV0, accounts: MessageAccounts) -> Nonce | Hash | None:
+        """What makes a message's blockhash good: the hash itself, a nonce, or nothing."""
         if self.is_blockhash_valid(message.recent_blockhash):
             return message.recent_blockhash
         following = durable_nonce(slot_hash(self.slot))

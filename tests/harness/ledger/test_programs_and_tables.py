@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import struct
 
 import pytest
@@ -119,8 +120,8 @@ def test_a_program_that_is_no_program_is_refused(rich: EmbeddedLedger) -> None:
 # -- address lookup tables ----------------------------------------------------------------------
 
 
-def new_table(ledger: EmbeddedLedger, addresses: list[Pubkey]) -> Pubkey:
-    slot = ledger.chain.slot - 1
+def new_table(ledger: EmbeddedLedger, addresses: list[Pubkey], slot: int | None = None) -> Pubkey:
+    slot = ledger.chain.slot - 1 if slot is None else slot
     seeds = [bytes(PAYER.pubkey()), struct.pack("<Q", slot)]
     table, bump = Pubkey.find_program_address(seeds, TABLES)
     accounts = [
@@ -156,6 +157,13 @@ def test_a_version_0_transaction_takes_accounts_from_a_table(rich: EmbeddedLedge
     assert parsed["transaction"]["message"]["accountKeys"][2] == {
         "pubkey": str(OTHER), "signer": False, "source": "lookupTable", "writable": True,
     }  # fmt: skip
+
+
+def test_a_table_can_be_derived_from_the_slot_that_the_cluster_names(rich: EmbeddedLedger) -> None:
+    new_table(rich, [OTHER], result(rich, "getSlot", {"commitment": "finalized"}))
+    slot = rich.chain.slot
+    with pytest.raises(AssertionError, match="is not a recent slot"):
+        new_table(rich, [OTHER], slot + 1)
 
 
 def test_a_table_that_is_not_there_or_too_short_is_refused(rich: EmbeddedLedger) -> None:
@@ -222,6 +230,14 @@ def test_a_failed_durable_transaction_pays_and_uses_the_nonce_up(rich: EmbeddedL
     result(rich, "sendTransaction", encoded(failing), B64 | {"skipPreflight": True})
     assert nonce_value(rich) != value
     assert rich.chain.machine.get_balance(PAYER.pubkey()) == before - 5000
+
+
+def test_a_durable_message_has_a_fee(rich: EmbeddedLedger) -> None:
+    sent = durable(new_nonce(rich), pay(1_000_000))
+    message = base64.b64encode(bytes(sent.message)).decode()
+    assert result(rich, "getFeeForMessage", message)["value"] == 5000
+    result(rich, "sendTransaction", encoded(sent), B64)
+    assert result(rich, "getFeeForMessage", message)["value"] is None
 
 
 def test_a_nonce_needs_its_authority(rich: EmbeddedLedger) -> None:

@@ -85,7 +85,7 @@ def simulate_transaction(chain: Chain, parameters: Parameters) -> Any:
             raise wrong("sigVerify may not be used with replaceRecentBlockhash")
         blockhash, last_height = chain.latest_blockhash()
         replaced = {"blockhash": str(blockhash), "lastValidBlockHeight": last_height}
-    elif not chain.can_land(transaction):
+    elif not chain.can_land(transaction.message):
         return in_context(chain, _simulated("BlockhashNotFound", None, 0), commitment)
     wanted = _accounts_wanted(options)
     outcome = chain.simulate(transaction, verify=verify)
@@ -195,7 +195,7 @@ def get_fee_for_message(chain: Chain, parameters: Parameters) -> Any:
     except Exception as error:  # solders raises its own and Rust's
         raise wrong(f"failed to deserialize a message: {error}") from None
     commitment = reached(chain, parameters.options(1))
-    if not chain.is_blockhash_valid(message.recent_blockhash):
+    if not chain.can_land(message):
         return in_context(chain, None, commitment)
     return in_context(chain, budget_of(message).fee_lamports, commitment)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from solders.pubkey import Pubkey
@@ -25,7 +26,8 @@ _MEMOS = (
     Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr"),
 )
 
-#: By tag: the name, the accounts in order, and the fields in order with how to read them.
+#: By tag: the name, the accounts in order (null for one that ends in "?" and is not there), and the
+#: fields in order with how to read them.
 Layout = tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]]
 
 _SYSTEM: dict[int, Layout] = {
@@ -52,6 +54,9 @@ _SYSTEM: dict[int, Layout] = {
     12: ("upgradeNonce", ("nonceAccount",), ()),
 }  # fmt: skip
 
+#: Where nodes want more accounts than they name.
+_MORE_ACCOUNTS = {"allocateWithSeed": 2, "assignWithSeed": 2}
+
 _ASSOCIATED_ACCOUNTS = ("source", "account", "wallet", "mint", "systemProgram", "tokenProgram")
 _ASSOCIATED: dict[int, Layout] = {
     0: ("create", _ASSOCIATED_ACCOUNTS, ()),
@@ -68,7 +73,16 @@ _UPGRADEABLE: dict[int, Layout] = {
     3: ("upgrade",
         ("programDataAccount", "programAccount", "bufferAccount", "spillAccount", "rentSysvar",
          "clockSysvar", "authority"), ()),
+    4: ("setAuthority", ("account", "authority", "newAuthority?"), ()),
+    5: ("close", ("account", "recipient", "authority", "programAccount?"), ()),
+    6: ("extendProgram",
+        ("programDataAccount", "programAccount", "systemProgram?", "payerAccount?"),
+        (("additionalBytes", "u32"),)),
     7: ("setAuthorityChecked", ("account", "authority", "newAuthority"), ()),
+    8: ("migrate", ("programDataAccount", "programAccount", "authority"), ()),
+    9: ("extendProgramChecked",
+        ("programDataAccount", "programAccount", "authority", "systemProgram?", "payerAccount?"),
+        (("additionalBytes", "u32"),)),
 }  # fmt: skip
 
 
@@ -97,15 +111,16 @@ def parse_instruction(
 
 def _by_layout(layout: Layout, data: bytes, accounts: list[str]) -> dict[str, Any]:
     kind, names, fields = layout
-    if len(accounts) < len(names):
+    if len(accounts) < sum(not name.endswith("?") for name in names):
         raise CannotParse
-    info: dict[str, Any] = dict(zip(names, accounts, strict=False))
+    listed = zip_longest(names, accounts[: len(names)])
+    info: dict[str, Any] = {name.removesuffix("?"): account for name, account in listed}
     info.update(read(data, fields))
     return {"type": kind, "info": info}
 
 
 def _of(layouts: dict[int, Layout], tag: int, data: bytes, accounts: list[str]) -> dict[str, Any]:
-    if tag not in layouts or not accounts:
+    if tag not in layouts or len(accounts) < max(1, _MORE_ACCOUNTS.get(layouts[tag][0], 0)):
         raise CannotParse
     return _by_layout(layouts[tag], data, accounts)
 
@@ -115,7 +130,9 @@ def _system(data: bytes, accounts: list[str]) -> dict[str, Any]:
 
 
 def _associated(data: bytes, accounts: list[str]) -> dict[str, Any]:
-    return _of(_ASSOCIATED, data[0] if data else 0, data[1:], accounts)
+    if len(data) > 1:
+        raise CannotParse
+    return _of(_ASSOCIATED, data[0] if data else 0, b"", accounts)
 
 
 def _memo(data: bytes, _: list[str]) -> str:
@@ -132,56 +149,30 @@ def _upgradeable(data: bytes, accounts: list[str]) -> dict[str, Any]:
         return _of(_UPGRADEABLE, tag, data[4:], accounts)
     if not accounts:
         raise CannotParse
-    third = accounts[2] if len(accounts) > 2 else None
-    fourth = accounts[3] if len(accounts) > 3 else None
     if tag == 0:
         info: dict[str, Any] = {"account": accounts[0]}
         if len(accounts) > 1:
             info["authority"] = accounts[1]
         return {"type": "initializeBuffer", "info": info}
-    if len(accounts) < 2:
+    if tag != 1 or len(accounts) < 2:
         raise CannotParse
-    if tag == 1:
-        offset, size = reader.u32(), reader.u64()
-        written = base64.b64encode(reader.take(size)).decode()
-        return {
-            "type": "write",
-            "info": {
-                "offset": offset, "bytes": written, "account": accounts[0],
-                "authority": accounts[1],
-            },
-        }  # fmt: skip
-    if tag == 4:
-        info = {"account": accounts[0], "authority": accounts[1], "newAuthority": third}
-        return {"type": "setAuthority", "info": info}
-    if tag == 5 and third is not None:
-        info = {
-            "account": accounts[0], "recipient": accounts[1], "authority": third,
-            "programAccount": fourth,
-        }  # fmt: skip
-        return {"type": "close", "info": info}
-    if tag == 6:
-        info = {
-            "additionalBytes": reader.u32(), "programDataAccount": accounts[0],
-            "programAccount": accounts[1], "systemProgram": third, "payerAccount": fourth,
-        }  # fmt: skip
-        return {"type": "extendProgram", "info": info}
-    raise CannotParse
+    return _write(reader, {"account": accounts[0], "authority": accounts[1]})
+
+
+def _write(reader: Reader, named: dict[str, Any]) -> dict[str, Any]:
+    offset, size = reader.u32(), reader.u64()
+    written = base64.b64encode(reader.take(size)).decode()
+    return {"type": "write", "info": {"offset": offset, "bytes": written} | named}
 
 
 def _loader(data: bytes, accounts: list[str]) -> dict[str, Any]:
     reader = Reader(data)
     tag = reader.u32()
-    if not accounts or tag > 1:
+    if len(accounts) < 1 + (tag == 1) or tag > 1:
         raise CannotParse
     if tag == 1:
         return {"type": "finalize", "info": {"account": accounts[0]}}
-    offset, size = reader.u32(), reader.u64()
-    written = base64.b64encode(reader.take(size)).decode()
-    return {
-        "type": "write",
-        "info": {"offset": offset, "bytes": written, "account": accounts[0]},
-    }
+    return _write(reader, {"account": accounts[0]})
 
 
 def _lookup_tables(data: bytes, accounts: list[str]) -> dict[str, Any]:
