@@ -158,6 +158,18 @@ def test_common_ruin_is_simply_counted() -> None:
     assert plain.low < found.ruin.value < plain.high
 
 
+def test_pilots_that_memory_does_not_hold_are_refused_before_they_are_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a machine of 4 GiB: half a million steps are too many for 512 pilots."""
+    sizes = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**20}
+    monkeypatch.setattr("harness.treasury.simulation.os.sysconf", sizes.__getitem__)
+    monkeypatch.setattr("harness.treasury.rare.find_path_tilt", None)
+    long = dataclasses.replace(CROWD, days=365, step_seconds=70, price=Merton())
+    with pytest.raises(UsageError, match=r"need 1\d\.\d GiB, this machine has 4\.0"):
+        rare_ruin(long)
+
+
 def test_the_crew_decides_nothing() -> None:
     wish = Wish(0.3, 1)
     alone = rare_ruin(CROWD, seed=5, wish=wish)
