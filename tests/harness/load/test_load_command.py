@@ -79,10 +79,18 @@ def test_distributed_over_processes_judged_and_reported(tmp_path: Path) -> None:
     )
 
 
-def test_a_closed_crowd_and_a_crossed_threshold(tmp_path: Path) -> None:
-    done = load(tmp_path, profile(tmp_path, arrival="closed", thresholds='"p50 < 1 ms"'))
+def test_a_closed_crowd_and_a_crossed_threshold_beside_an_earlier_run(tmp_path: Path) -> None:
+    earlier = {"thresholds": [{"text": "p50 < 1 ms", "value": 0.777, "holds": False}]}
+    (tmp_path / "load.json").write_text(json.dumps(earlier))
+    path = profile(tmp_path, arrival="closed", thresholds='"p50 < 1 ms"')
+    done = load(tmp_path, path, "--compare", str(tmp_path))
     assert done.returncode == 99, done.stdout + done.stderr
     assert "p50 < 1 ms" in done.stdout
+    (page,) = tmp_path.glob("runs/*/load.html")
+    told = page.read_text()
+    assert "closed crowd" in told
+    assert "while the backend stalls it asks less" in told
+    assert "777 ms" in told, "what it was in the earlier run"
 
 
 @pytest.mark.parametrize(
