@@ -6,6 +6,7 @@ down with the row's number, and at the end arrivals equal admitted plus refused.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -354,18 +355,31 @@ def _filled(column: pa.Array, value: int) -> NDArray[Any]:
     values = held[column.offset : column.offset + len(column)]
     if column.null_count:
         values = values.copy()
-        values[column.is_null().to_numpy(zero_copy_only=False)] = value
+        values[_is_null(column)] = value
     return values
+
+
+def _is_null(column: pa.Array) -> NDArray[np.bool_]:
+    """Where nothing stands: Arrow's bits, unpacked here for the same reason."""
+    bits = column.is_null()
+    packed = np.frombuffer(bits.buffers()[1], dtype=np.uint8)
+    unpacked = np.unpackbits(packed, bitorder="little")[bits.offset : bits.offset + len(bits)]
+    return unpacked.astype(bool)
 
 
 def _times(column: pa.Array, wrong: _Wrong) -> NDArray[np.int64]:
     if pa.types.is_timestamp(column.type):
         if column.null_count:
-            wrong.mark(column.is_null().to_numpy(zero_copy_only=False), "time is missing")
+            wrong.mark(_is_null(column), "time is missing")
         return _filled(column.cast(pa.timestamp("us"), safe=False).cast(pa.int64()), 0)
-    import pandas as pd
+    texts = texts_of(column)
+    if not texts.null_count:
+        for kind in (pa.timestamp("us", "UTC"), pa.timestamp("us")):  # with a zone, without any
+            with contextlib.suppress(pa.ArrowInvalid):
+                return _filled(texts.cast(kind).cast(pa.int64()), 0)
+    import pandas as pd  # 90 MB, for times that are mixed, wrong or finer than microseconds
 
-    texts = texts_of(column).to_numpy(zero_copy_only=False)
+    texts = texts.to_numpy(zero_copy_only=False)
     parsed = pd.DatetimeIndex(pd.to_datetime(texts, utc=True, errors="coerce", format="ISO8601"))
     bad = np.asarray(parsed.isna())
     wrong.mark(bad, "time is no ISO 8601 time")
@@ -382,7 +396,7 @@ def _whole_numbers(name: str, column: pa.Array, wrong: _Wrong) -> NDArray[np.int
         else:
             values = numbers.to_numpy(zero_copy_only=False)  # NaN for null
     else:
-        wrong.mark(column.is_null().to_numpy(zero_copy_only=False), f"{name} is missing")
+        wrong.mark(_is_null(column), f"{name} is missing")
         values = _filled(column, 0)
     with np.errstate(invalid="ignore"):
         good = (values >= 0) & (values <= _LAMPORTS_MAX) & (values == np.floor(values))

@@ -87,7 +87,9 @@ def _csv(path: Path, wanted: Wanted = lambda _: True) -> Iterator[pa.RecordBatch
             null_values=["", "NaN", "nan", "NULL"],
         ),
     ) as reader:
-        yield from reader
+        for batch in reader:
+            yield batch
+            pa.default_memory_pool().release_unused()
 
 
 def _parquet(path: Path, wanted: Wanted = lambda _: True) -> Iterator[pa.RecordBatch]:

@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from harness.errors import UsageError
 from harness.odds.draws import Draws
-from harness.odds.intake import draws_from_frame, draws_of
+from harness.odds.intake import _is_null, draws_from_frame, draws_of
 from harness.odds.sources.files import draws_from_file
 from harness.odds.table import RarityTable, guide_table
 
@@ -196,3 +196,30 @@ def test_mints_hash_apart() -> None:
     hashes = draws_from_frame(table, TABLE).mint_hash
     assert hashes is not None
     assert len(np.unique(hashes)) == len(mints)
+
+
+def test_missing_values_are_found_in_a_part_of_a_column() -> None:
+    column = pa.array([1, None, 3, None, None, 6, 7, 8, 9, None] * 3)
+    for start in range(12):
+        part = column.slice(start, 11)
+        assert list(_is_null(part)) == [one is None for one in part.to_pylist()]
+    assert len(_is_null(column.slice(3, 0))) == 0
+
+
+@pytest.mark.parametrize(
+    ("texts", "microseconds"),
+    [
+        (["2026-01-01T00:00:00Z", "2026-01-01 02:00:00.5+02:00"], [0, 500_000]),
+        (["2026-01-01", "2026-01-01T00:01"], [0, 60_000_000]),
+        (["2026-01-01T00:00:00Z", "2026-01-01T00:00:00"], [0, 0]),
+        (["2026-01-01T00:00:00.1234567Z", "20260101T000000Z"], [123_456, 0]),
+    ],
+)
+def test_times_are_read_with_a_zone_without_and_mixed(
+    texts: list[str], microseconds: list[int]
+) -> None:
+    """Without a zone a time is UTC, whichever of the two ways it was read."""
+    table = pd.DataFrame({"time": texts, "tier": ["Common"] * 2})
+    times = draws_from_frame(table, TABLE).time_us
+    assert times is not None
+    assert list(times - 1_767_225_600_000_000) == microseconds
