@@ -7,9 +7,11 @@ takes everything away again.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -114,6 +116,8 @@ class Testbed:
     treasuries: list[Pubkey] = field(init=False)
     buyback_programs: list[Pubkey] = field(init=False)
     _nfts: int = 0
+    _minted_at: dict[Pubkey, datetime] = field(default_factory=dict)
+    _waiting: threading.Lock = field(default_factory=threading.Lock)
     _recorded: set[Signature] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -149,6 +153,23 @@ class Testbed:
         """The NFT that the next mint will make, before it is there."""
         number = self._nfts + 1
         return Nft(self.seed.keypair(f"nft-{number}").pubkey(), f"nft-{number}")
+
+    def minted(self, nft: Nft) -> None:
+        """Note that an NFT is there from now on."""
+        self._minted_at[nft.mint] = self.clock.now()
+
+    def wait_for_metadata(self, nft: Nft) -> None:
+        """Until its metadata is visible everywhere, by the guide's wait after its mint.
+
+        People who wait at the same moment wait together: on a virtual clock ten waits one after
+        the other would be two minutes, in which the blockhash of whoever signs meanwhile dies.
+        """
+        wait = timedelta(seconds=self.settings.propagation_seconds)
+        with self._waiting:
+            now = self.clock.now()
+            left = self._minted_at.get(nft.mint, now) + wait - now
+            if left > timedelta(0):
+                self.clock.sleep(left.total_seconds())
 
     def back_up(self) -> Path:
         """Write the backend's database into a file."""

@@ -8,6 +8,7 @@ import pytest
 
 from harness.players.api import ApiRefusal
 from harness.players.crowd import accepted, at_once, refused
+from harness.players.nft import Nft
 from harness.players.player import MintFailed, Player
 from harness.settings import TIERS
 from harness.testbed import Testbed
@@ -68,10 +69,10 @@ def test_several_players_sell_or_keep(testbed: Testbed) -> None:
 
 @pytest.mark.guide("testing.many-wallets", "testing.concurrent-reveals")
 def test_many_wallets_at_once(testbed: Testbed) -> None:
-    """Ten players do the whole thing at the same moment; each is paid what was quoted to them."""
+    """Ten players mint at the same moment, and wait, reveal and sell at the same moment; each is
+    paid what was quoted to them."""
 
-    def whole_life(player: Player) -> int:
-        nft = player.mint()
+    def reveal_and_sell(player: Player, nft: Nft) -> int:
         player.reveal(nft)
         quoted = player.quote(nft).lamports
         before, rent = player.balance_lamports(), testbed.rent_of(nft)
@@ -79,7 +80,10 @@ def test_many_wallets_at_once(testbed: Testbed) -> None:
         return player.balance_lamports() - (before + quoted + rent - 10_000)
 
     players = [testbed.player() for _ in range(10)]
-    differences = at_once([partial(whole_life, player) for player in players])
+    nfts = accepted(at_once([player.mint for player in players]))
+    differences = at_once([
+        partial(reveal_and_sell, player, nft) for player, nft in zip(players, nfts, strict=True)
+    ])  # fmt: skip
     assert differences == [0] * 10
 
 

@@ -121,6 +121,7 @@ class Player:
         metadata = bed.account_data(token_metadata.metadata_address(nft.mint))
         if metadata is None or any(_BOT_TAX_LOG in line for line in sent.logs):
             raise BotTaxed(sent)
+        bed.minted(nft)
         bed.record_treasury(f"{self.name} minted {nft.name}")
         return nft
 
@@ -128,7 +129,7 @@ class Player:
         """Wait for the metadata to spread, then ask the backend to reveal. Raises ApiRefusal."""
         bed = self.testbed
         if wait:
-            bed.clock.sleep(bed.settings.propagation_seconds)
+            bed.wait_for_metadata(nft)
         revealed = self.api.reveal(self.name, nft.mint, box_id or bed.box_id)
         bed.record_backend_transaction(
             "reveal", Signature.from_string(revealed.signature), nft.name
