@@ -49,7 +49,9 @@ def remove_containers(run: str) -> int:
     from docker.errors import APIError
 
     client = docker.from_env(timeout=_SECONDS_MAX)
-    found = client.containers.list(all=True, filters={"label": f"{RUN_LABEL}={run}"})
+    found = client.containers.list(
+        all=True, ignore_removed=True, filters={"label": f"{RUN_LABEL}={run}"}
+    )
     for container in found:
         with contextlib.suppress(APIError):  # gone in the meantime
             container.remove(force=True, v=True)

@@ -41,4 +41,7 @@ def test_a_life_cycle_in_containers_is_that_of_the_embedded_ledger(tmp_path: Pat
     assert {"postgres-main.log", "redis-main.log"} <= logs
     assert any(name.endswith(".ledger.log") for name in logs)
     mine = f"{RUN_LABEL}={Reaper.of_this_process().run}"
-    assert require_engine().containers.list(all=True, filters={"label": mine}) == []
+    assert (
+        require_engine().containers.list(all=True, ignore_removed=True, filters={"label": mine})
+        == []
+    )

@@ -58,7 +58,7 @@ def _label(run: subprocess.Popen[str]) -> str | None:
 
 def _containers(label: str) -> list[str]:
     filters = {"label": f"{RUN_LABEL}={label}"}
-    found = require_engine().containers.list(all=True, filters=filters)
+    found = require_engine().containers.list(all=True, ignore_removed=True, filters=filters)
     return [str(one.attrs["Config"]["Image"]) for one in found]
 
 

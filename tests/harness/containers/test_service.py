@@ -35,7 +35,9 @@ with start(Path(sys.argv[1])):
 
 
 def _of_run(run: str) -> list[str]:
-    found = require_engine().containers.list(all=True, filters={"label": f"{RUN_LABEL}={run}"})
+    found = require_engine().containers.list(
+        all=True, ignore_removed=True, filters={"label": f"{RUN_LABEL}={run}"}
+    )
     return [container.id for container in found]
 
 
