@@ -282,7 +282,7 @@ MUTATIONS = (
     ),
     Mutation(
         "every box holds a Legendary", wrap("backend.domain.rarity:Odds.roll", _only_the_rarest),
-        ("test_the_reveal_keeps_its_promise",),
+        ("test_the_reveal_keeps_its_promise", "test_two_box_types_keep_a_promise_each"),
     ),
     Mutation(
         "every payout is a lamport too much",
