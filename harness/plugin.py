@@ -14,13 +14,13 @@ from __future__ import annotations
 import inspect
 import random
 import shlex
-import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.peak_memory import memory_bytes_max
 from harness.run.turns import Turn, turns, without_turn
 from harness.seeds import DEFAULT_SEED
 
@@ -123,16 +123,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["memory_bytes_max"] = memory_bytes_max()
-
-
-def memory_bytes_max() -> int | None:
-    """The most memory that this process has held at once; None where nobody counts."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -209,13 +209,13 @@ def _radcad_rate(scenario: Scenario) -> float | None:
 
 
 _LARGE = """
-import resource, sys, time
+import sys, time
 from harness.bench.treasury import bench_scenario
+from harness.peak_memory import memory_bytes_max
 from harness.treasury.simulation import simulate
 started = time.perf_counter()
 result = simulate(bench_scenario(), paths=int(sys.argv[1]))
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(result.paths, peak, time.perf_counter() - started)
+print(result.paths, memory_bytes_max() or 0, time.perf_counter() - started)
 """
 
 
@@ -226,6 +226,5 @@ def _large(paths: int) -> tuple[float, float]:
     )
     if done.returncode:
         raise HarnessError(f"the large run left with {done.returncode}: {done.stderr[-300:]}")
-    played, kib, seconds = done.stdout.split()
-    scale = 1024 if sys.platform != "darwin" else 1024**2  # macOS counts bytes
-    return int(kib) / scale, int(played) * bench_scenario().steps / float(seconds) / 1e6
+    played, peak_bytes, seconds = done.stdout.split()
+    return int(peak_bytes) / 2**20, int(played) * bench_scenario().steps / float(seconds) / 1e6

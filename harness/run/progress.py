@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
-from harness.plugin import memory_bytes_max, scenario_name
+from harness.peak_memory import memory_bytes_max
+from harness.plugin import scenario_name
 from harness.run.turns import Turn
 
 _SIGNS = {

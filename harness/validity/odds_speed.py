@@ -19,6 +19,7 @@ from harness.odds.dependence import contingency
 from harness.odds.eprocess import bettors
 from harness.odds.monitor import Monitor, Watch, epsilons
 from harness.odds.table import guide_table
+from harness.peak_memory import memory_bytes_max
 from harness.validity.parts import Part, markdown_table
 
 _ROWS = 10_000_000
@@ -194,7 +195,4 @@ def command(path: str, runs: str) -> None:
 
 
 def _peak_mb() -> float:
-    """This process's own. `ru_maxrss` would not do: on Linux it begins at the parent's."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    (kib,) = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
-    return int(kib) * 1024 / 1e6
+    return (memory_bytes_max() or 0) / 1e6
