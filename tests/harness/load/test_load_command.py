@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -132,30 +134,52 @@ def test_a_threshold_on_something_that_is_not_measured(
     assert not (tmp_path / "runs").exists()
 
 
-SATURATING = """
+STALLING = """
 arrival = "constant"
-in_flight_max = 2000
 
 [mix]
 status = 1
 
 [[stages]]
-seconds = 6
-rate = 10000
+seconds = 12
+rate = 10
 """
 
 
 def test_a_generator_that_is_the_limit_makes_the_run_void(tmp_path: Path) -> None:
-    """Ten thousand arrivals a second are far more than one process of it can start."""
-    path = tmp_path / "saturating.toml"
-    path.write_text(SATURATING)
-    done = load(tmp_path, str(path))
-    assert done.returncode == 3, done.stdout + done.stderr
-    assert "VOID: the generator was the limit, not the backend" in done.stdout
-    found = figures(tmp_path)
-    assert str(found["void"]).startswith("the generator ")
+    """Its process gets no processor for a second and a half and starts requests late. How many
+    arrivals a second are too many for it would depend on the machine."""
+    port = free_port()
+    path = tmp_path / "stalling.toml"
+    path.write_text(STALLING)
+    with subprocess.Popen(
+        [HARNESS, "load", str(path), "--web", str(port), "--runs", str(tmp_path / "runs")],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as running:  # fmt: skip
+        try:
+            _wait_for_requests(f"http://127.0.0.1:{port}")
+            generator = _child(running.pid, "locust")
+            os.kill(generator, signal.SIGSTOP)
+            time.sleep(1.5)
+            os.kill(generator, signal.SIGCONT)
+            said, _ = running.communicate(timeout=90)
+        finally:
+            running.kill()
+    assert running.returncode == 3, said
+    assert "VOID: the generator was the limit, not the backend" in said
+    assert str(figures(tmp_path)["void"]).startswith("the generator started requests ")
     (page,) = tmp_path.glob("runs/*/load.html")
     assert "VOID: the generator was the limit" in page.read_text()
+
+
+def _child(parent: int, word: str) -> int:
+    """The process that `parent` started with this word among its arguments."""
+    listed = subprocess.run(
+        ["ps", "-ww", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    ).stdout
+    rows = [row.split(None, 2) for row in listed.splitlines()]
+    (found,) = [int(pid) for pid, of, words in rows if int(of) == parent and word in words]
+    return found
 
 
 LONG = """
