@@ -26,6 +26,7 @@ from harness.cli import (
     scenarios,
     treasury,
     treasury_real,
+    treasury_rules,
     up,
     validity,
 )
@@ -62,6 +63,13 @@ app.command("parity")(parity.parity)
 app.add_typer(provision.app, name="provision")
 app.command("validity")(validity.validity)
 app.add_typer(odds.app)
+for command in (
+    treasury_rules.stress,
+    treasury_rules.reserve,
+    treasury_rules.frontier,
+    treasury_rules.sensitivity,
+):
+    treasury.app.command()(command)
 treasury.app.command("replay")(treasury_real.replay)
 treasury.app.command("calibrate")(treasury_real.calibrate)
 treasury.app.command("adversary")(treasury_real.adversary)

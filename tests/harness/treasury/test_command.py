@@ -42,6 +42,18 @@ def test_simulate(harness, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "probability of a refused sale" in capsys.readouterr().out
 
 
+def test_simulate_at_another_level(harness, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = {}
+    for level in ("0.9", "0.95"):
+        assert harness("simulate", "--paths", "2000", "--level", level) == 0
+        said = capsys.readouterr().out
+        (line,) = [one for one in said.splitlines() if one.startswith("value at risk")]
+        assert f"{float(level) * 100:g} %" in line
+        shown[level] = float(line.split()[-1].replace(",", ""))
+    assert shown["0.9"] < shown["0.95"]
+    assert harness("simulate", "--level", "1.2") == 2
+
+
 def test_interrupted(harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C after the first block: 130, and what is done is kept."""
     from harness.treasury import workers

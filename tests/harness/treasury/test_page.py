@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from harness.cli.treasury import app
+from harness.cli.main import treasury  # once every command is registered
 from harness.treasury.scenario_file import PRICE_KINDS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "treasury-model.md").read_text()
@@ -17,6 +17,8 @@ def test_the_example_runs() -> None:
 
 
 def test_every_price_law_and_command_is_named() -> None:
-    commands = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback}
+    commands = {
+        c.name or c.callback.__name__ for c in treasury.app.registered_commands if c.callback
+    }
     for word in {*PRICE_KINDS, *commands} - {"replay", "calibrate", "adversary"}:
         assert re.search(rf"`(harness treasury )?{word}\b", PAGE), word
