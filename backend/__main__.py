@@ -108,6 +108,7 @@ def _listen(app: Any, settings: Settings, port: int, **more: Any) -> int:
     uvicorn.run(
         app, host=settings.host, port=port, log_config=None, access_log=False,
         proxy_headers=False,  # the gate believes TRUSTED_PROXIES only
+        timeout_keep_alive=75,  # longer than clients (httpx: 5 s): none meets a closing connection
         server_header=False, timeout_graceful_shutdown=settings.shutdown_seconds, **more,
     )  # fmt: skip
     return 0

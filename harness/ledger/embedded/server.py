@@ -24,6 +24,9 @@ BODY_BYTES_MAX = 1 << 20
 CONNECTIONS_MAX = 2000
 QUEUE_MAX = 10_000
 _PAIR_TRIES_MAX = 50
+#: Longer than clients keep a connection that they do not use (httpx: 5 s): who closes first must be
+#: the client, or a request meets a connection that is just going.
+_IDLE_SECONDS_MAX = 75
 _START_SECONDS_MAX = 10.0
 _STOP_SECONDS_MAX = 5.0
 _TICK_SECONDS = 0.1  # uvicorn's own, by which it counts its seconds
@@ -113,6 +116,7 @@ class ServerThread:
             lifespan="off",
             limit_concurrency=CONNECTIONS_MAX,
             ws_max_size=BODY_BYTES_MAX,
+            timeout_keep_alive=_IDLE_SECONDS_MAX,
             timeout_graceful_shutdown=1,
         )
         self._server = _PromptServer(config)

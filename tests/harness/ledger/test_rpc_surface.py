@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.client
 import json
+import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -101,6 +105,21 @@ def test_every_method_survives_wrong_parameters(ledger: EmbeddedLedger) -> None:
 def test_an_oversized_body_is_turned_away(ledger: EmbeddedLedger) -> None:
     assert httpx.post(ledger.rpc_url, content=b" " * (1 << 21)).status_code == 413
     assert httpx.get(ledger.rpc_url + "/health").text == "ok"
+
+
+def test_an_idle_connection_outlives_the_patience_of_clients(ledger: EmbeddedLedger) -> None:
+    """httpx lets an idle connection go after five seconds. A server that does so too closes now
+    and then just when the next request is sent, which then fails."""
+    address = urlsplit(ledger.rpc_url)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=5)
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "getHealth"})
+    with contextlib.closing(connection):
+        for pause in (0.0, 6.5):
+            time.sleep(pause)
+            connection.request("POST", "/", body, {"Content-Type": "application/json"})
+            before = connection.sock
+            assert json.load(connection.getresponse())["result"] == "ok"
+            assert connection.sock is before
 
 
 def test_a_busy_port_is_said(ledger: EmbeddedLedger) -> None:
