@@ -6,7 +6,7 @@
     shed reveal < 5 %              share of requests that were turned away with Retry-After
     dropped arrivals = 0           arrivals that found no free place in the generator's pool
     rate sell > 10 /s              completed a second
-    recovery < 5 s after spike     until the p95 of a second is back under twice what it was before
+    recovery < 5 s after spike     until the p95 of a second is back under twice the worst before
 
 Stages that are marked as warm-up never count.
 """

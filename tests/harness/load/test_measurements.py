@@ -173,6 +173,15 @@ def test_a_fault_is_compared_with_the_calm_after_the_one_before() -> None:
     assert made.calm_before("ledger-stall") == (17, 20)
 
 
+def test_a_second_no_worse_than_those_before_is_calm() -> None:
+    """One slow request in a second of ten is its p95, before a spike as after it."""
+    slow_once = changed(steady(), 12, 12.1, latency_s=0.4)
+    after = changed(slow_once, 35, 35.1, latency_s=0.7)
+    assert recovery_s(records_of(after), profile(), "spike") == 0
+    worse = changed(slow_once, 35, 35.1, latency_s=0.9)
+    assert recovery_s(records_of(worse), profile(), "spike") == 6
+
+
 def test_who_is_under_way_when_the_next_fault_begins_says_nothing_of_the_one_before() -> None:
     made = profile(faults=[{**FAULT, "name": "first", "at_s": 12}, FAULT])
     struck = changed(steady(), 19.5, 20, latency_s=5.0)
