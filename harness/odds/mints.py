@@ -30,10 +30,9 @@ def texts_of(column: pa.Array) -> pa.Array:
 
 def hashes_of(texts: pa.Array) -> NDArray[np.uint64]:
     """64 bits of each text: FNV-1a, mixed. That of a missing text is an empty one's."""
-    _, offsets, content = texts.buffers()
-    places = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    content = texts.buffers()[2]
     held = np.frombuffer(content, dtype=np.uint8) if content else np.empty(0, dtype=np.uint8)
-    return _fnv1a(held, places)
+    return _fnv1a(held, _places(texts))
 
 
 def digest_of(hashes: NDArray[np.uint64]) -> str:
@@ -69,9 +68,14 @@ def single_mints(columns: Iterable[pa.Array]) -> SingleMints | None:
 
 
 def _any_empty(texts: pa.Array) -> bool:
-    _, offsets, _ = texts.buffers()
-    places = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    places = _places(texts)
     return bool(np.any(places[1:] == places[:-1]))
+
+
+def _places(texts: pa.Array) -> NDArray[np.int32]:
+    """Where each text begins in Arrow's bytes, and where the last one ends."""
+    offsets = np.frombuffer(texts.buffers()[1], dtype=np.int32)
+    return offsets[texts.offset : texts.offset + len(texts) + 1]
 
 
 @numba.njit(cache=True)

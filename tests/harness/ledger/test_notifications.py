@@ -30,12 +30,6 @@ class Ear:
         return int(answer["result"])
 
 
-@pytest.fixture
-def rich(ledger: EmbeddedLedger) -> EmbeddedLedger:
-    ledger.fund(PAYER.pubkey(), 10 * SOL)
-    return ledger
-
-
 B64 = {"encoding": "base64"}
 BLOCK = {"encoding": "base64", "transactionDetails": "full", "maxSupportedTransactionVersion": 0}
 KINDS: list[tuple[str, tuple[Any, ...], str]] = [

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 from solders.account import Account
 from solders.compute_budget import set_compute_unit_limit
 from solders.keypair import Keypair
-from solders.system_program import TransferParams, transfer
 
 from harness.clock import VirtualClock
 from harness.ledger.embedded import START, EmbeddedLedger
@@ -20,20 +18,21 @@ from harness.ledger.embedded.profile import PROFILES_MAX
 from harness.ledger.protocol import ProgramImage
 from programs import elf
 from programs.addresses import SYSTEM
-from tests.harness.ledger.wallets import OTHER, PAYER, SOL, encoded, memo, result, rpc, send, signed
+from tests.harness.ledger.wallets import (
+    OTHER,
+    PAYER,
+    SOL,
+    encoded,
+    memo,
+    pay,
+    result,
+    rpc,
+    send,
+    signed,
+)
 
 WALLET = str(PAYER.pubkey())
 IDL = {"address": str(OTHER), "metadata": {"name": "box", "version": "1"}, "instructions": []}
-
-
-def pay(lamports: int) -> Any:
-    return transfer(TransferParams(from_pubkey=PAYER.pubkey(), to_pubkey=OTHER, lamports=lamports))
-
-
-@pytest.fixture
-def rich(ledger: EmbeddedLedger) -> EmbeddedLedger:
-    ledger.fund(PAYER.pubkey(), 10 * SOL)
-    return ledger
 
 
 def changes(profile: dict[str, Any]) -> dict[str, Any]:

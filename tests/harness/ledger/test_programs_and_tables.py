@@ -14,10 +14,8 @@ from solders.message import Message, MessageV0
 from solders.pubkey import Pubkey
 from solders.system_program import (
     AdvanceNonceAccountParams,
-    TransferParams,
     advance_nonce_account,
     create_nonce_account,
-    transfer,
 )
 from solders.transaction import VersionedTransaction
 
@@ -26,7 +24,17 @@ from harness.ledger.embedded.nonces import durable_nonce
 from programs import elf
 from programs.addresses import SYSTEM, program_data_address
 from tests.harness.ledger.loader import close, deploy, extend, upgrade, write_buffer
-from tests.harness.ledger.wallets import OTHER, PAYER, SOL, encoded, result, rpc, send, signed
+from tests.harness.ledger.wallets import (
+    OTHER,
+    PAYER,
+    SOL,
+    encoded,
+    pay,
+    result,
+    rpc,
+    send,
+    signed,
+)
 
 TABLES = Pubkey.from_string("AddressLookupTab1e1111111111111111111111111")
 PROGRAM = Keypair.from_seed(b"d" * 32)
@@ -39,10 +47,6 @@ def rich(ledger: EmbeddedLedger) -> EmbeddedLedger:
     ledger.fund(PAYER.pubkey(), 100 * SOL)
     ledger.fund(OTHER, SOL)
     return ledger
-
-
-def pay(lamports: int) -> Instruction:
-    return transfer(TransferParams(from_pubkey=PAYER.pubkey(), to_pubkey=OTHER, lamports=lamports))
 
 
 # -- the upgradeable loader ---------------------------------------------------------------------

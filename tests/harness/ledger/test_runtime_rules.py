@@ -6,7 +6,6 @@ import base64
 import struct
 from typing import Any
 
-import pytest
 from solders.account import Account
 from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
 from solders.hash import Hash
@@ -14,7 +13,6 @@ from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
 from solders.message import Message
 from solders.pubkey import Pubkey
-from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
 
 from harness.clock import VirtualClock
@@ -29,6 +27,7 @@ from tests.harness.ledger.wallets import (
     SOL,
     encoded,
     memo,
+    pay,
     result,
     rpc,
     send,
@@ -39,16 +38,6 @@ RENT_OF_NOTHING = 890_880  # the least a system account may hold
 POOR = Keypair.from_seed(b"q" * 32)
 B64 = {"encoding": "base64"}
 SKIP = {"encoding": "base64", "skipPreflight": True}
-
-
-@pytest.fixture
-def rich(ledger: EmbeddedLedger) -> EmbeddedLedger:
-    ledger.fund(PAYER.pubkey(), 10 * SOL)
-    return ledger
-
-
-def pay(lamports: int, payer: Keypair = PAYER) -> Instruction:
-    return transfer(TransferParams(from_pubkey=payer.pubkey(), to_pubkey=OTHER, lamports=lamports))
 
 
 def loaded_bytes_limit(size: int) -> Instruction:

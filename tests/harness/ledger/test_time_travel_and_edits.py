@@ -6,12 +6,10 @@ import gzip
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
-from solders.system_program import TransferParams, transfer
 
 from harness.clock import VirtualClock
 from harness.errors import UsageError
@@ -33,6 +31,7 @@ from tests.harness.ledger.wallets import (
     associated,
     memo,
     new_token,
+    pay,
     result,
     rpc,
     send,
@@ -40,16 +39,6 @@ from tests.harness.ledger.wallets import (
 
 WALLET = str(PAYER.pubkey())
 PROGRAM = Keypair.from_seed(b"d" * 32).pubkey()
-
-
-def pay(lamports: int) -> Any:
-    return transfer(TransferParams(from_pubkey=PAYER.pubkey(), to_pubkey=OTHER, lamports=lamports))
-
-
-@pytest.fixture
-def rich(ledger: EmbeddedLedger) -> EmbeddedLedger:
-    ledger.fund(PAYER.pubkey(), 10 * SOL)
-    return ledger
 
 
 # -- surfnet ------------------------------------------------------------------------------------

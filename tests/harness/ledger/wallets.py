@@ -12,7 +12,7 @@ from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
 from solders.message import Message
 from solders.pubkey import Pubkey
-from solders.system_program import CreateAccountParams, create_account
+from solders.system_program import CreateAccountParams, TransferParams, create_account, transfer
 from solders.transaction import VersionedTransaction
 
 from harness.ledger.embedded import EmbeddedLedger
@@ -24,6 +24,11 @@ PAYER = Keypair.from_seed(b"p" * 32)
 OTHER = Keypair.from_seed(b"o" * 32).pubkey()
 MINT = Keypair.from_seed(b"m" * 32)
 MEMO = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
+
+
+def pay(lamports: int, payer: Keypair = PAYER) -> Instruction:
+    """From a payer to OTHER."""
+    return transfer(TransferParams(from_pubkey=payer.pubkey(), to_pubkey=OTHER, lamports=lamports))
 
 
 def rpc(ledger: EmbeddedLedger, method: str, *params: Any) -> Any:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from harness.checks import JUDGES
@@ -149,37 +150,18 @@ rate = 10
 def test_a_generator_that_is_the_limit_makes_the_run_void(tmp_path: Path) -> None:
     """Its process gets no processor for a second and a half and starts requests late. How many
     arrivals a second are too many for it would depend on the machine."""
-    port = free_port()
-    path = tmp_path / "stalling.toml"
-    path.write_text(STALLING)
-    with subprocess.Popen(
-        [HARNESS, "load", str(path), "--web", str(port), "--runs", str(tmp_path / "runs")],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    ) as running:  # fmt: skip
-        try:
-            _wait_for_requests(f"http://127.0.0.1:{port}")
-            generator = _child(running.pid, "locust")
-            os.kill(generator, signal.SIGSTOP)
-            time.sleep(1.5)
-            os.kill(generator, signal.SIGCONT)
-            said, _ = running.communicate(timeout=90)
-        finally:
-            running.kill()
+    with _with_a_page(tmp_path, STALLING) as (running, _):
+        children = psutil.Process(running.pid).children()
+        (generator,) = [one for one in children if "locust" in one.cmdline()]
+        generator.suspend()
+        time.sleep(1.5)
+        generator.resume()
+        said, _ = running.communicate(timeout=90)
     assert running.returncode == 3, said
     assert "VOID: the generator was the limit, not the backend" in said
     assert str(figures(tmp_path)["void"]).startswith("the generator started requests ")
     (page,) = tmp_path.glob("runs/*/load.html")
     assert "VOID: the generator was the limit" in page.read_text()
-
-
-def _child(parent: int, word: str) -> int:
-    """The process that `parent` started with this word among its arguments."""
-    listed = subprocess.run(
-        ["ps", "-ww", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
-    ).stdout
-    rows = [row.split(None, 2) for row in listed.splitlines()]
-    (found,) = [int(pid) for pid, of, words in rows if int(of) == parent and word in words]
-    return found
 
 
 LONG = """
@@ -199,21 +181,10 @@ rate = 6
 def test_stopping_on_locusts_page_ends_the_run_which_is_judged_and_reported(
     tmp_path: Path,
 ) -> None:
-    port = free_port()
-    path = tmp_path / "long.toml"
-    path.write_text(LONG)
-    with subprocess.Popen(
-        [HARNESS, "load", str(path), "--web", str(port), "--runs", str(tmp_path / "runs")],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    ) as running:  # fmt: skip
-        try:
-            page = f"http://127.0.0.1:{port}"
-            _wait_for_requests(page)
-            asked = time.monotonic()
-            assert httpx.post(f"{page}/stop", timeout=60).json()["success"]
-            said, _ = running.communicate(timeout=90)
-        finally:
-            running.kill()
+    with _with_a_page(tmp_path, LONG) as (running, page):
+        asked = time.monotonic()
+        assert httpx.post(f"{page}/stop", timeout=60).json()["success"]
+        said, _ = running.communicate(timeout=90)
     assert running.returncode == 0, said
     assert time.monotonic() - asked < 60
     assert "ended early: stopped after" in said
@@ -222,6 +193,23 @@ def test_stopping_on_locusts_page_ends_the_run_which_is_judged_and_reported(
     assert isinstance(judged, list)
     assert all(one["passed"] for one in judged)
     assert "stopped after" in str(found["ended_early"])
+
+
+@contextmanager
+def _with_a_page(tmp_path: Path, text: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A load that is under way, and Locust's page of it."""
+    path, port = tmp_path / "mine.toml", free_port()
+    path.write_text(text)
+    with subprocess.Popen(
+        [HARNESS, "load", str(path), "--web", str(port), "--runs", str(tmp_path / "runs")],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as running:  # fmt: skip
+        try:
+            page = f"http://127.0.0.1:{port}"
+            _wait_for_requests(page)
+            yield running, page
+        finally:
+            running.kill()
 
 
 def _wait_for_requests(page: str) -> None:
