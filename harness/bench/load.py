@@ -65,6 +65,7 @@ class LoadFigures:
     sales: KneeFigures
     soak_minutes: float
     soak_errors: float
+    soak_shed: float
     overload_shed: float
     overload_errors: float
     recovery_s: float | None
@@ -85,6 +86,7 @@ class LoadFigures:
             ("the same sales straight into LiteSVM", f"{self.sales.raw_ledger_a_second:.0f}"),
             ("ratio", f"{self.sales.ratio:.2f}"),
             (f"errors at 80 % of the knee, {self.soak_minutes:g} min", f"{self.soak_errors:.2%}"),
+            ("turned away in them", f"{self.soak_shed:.2%}"),
             ("turned away at twice the knee", f"{self.overload_shed:.1%}"),
             ("errors at twice the knee", f"{self.overload_errors:.2%}"),
             ("recovery after it, s", recovery),
@@ -145,6 +147,7 @@ def measure_load(
         sales=sales,
         soak_minutes=minutes,
         soak_errors=_measured(soak, "errors < 1 %"),
+        soak_shed=_measured(soak, "shed < 1 %"),
         overload_shed=_measured(overload, "shed < 1 % in overload"),
         overload_errors=_measured(overload, "errors < 1 %"),
         recovery_s=recovered if recovered is not None and recovered < _AFTER_SECONDS else None,

@@ -13,7 +13,7 @@ from harness.load.locust_process import Elsewhere, LocustProcess, run_locust
 from harness.load.measurements import broken_stage, hopeless
 from harness.load.plan import Plan
 from harness.load.profile import Profile
-from harness.load.records import FILE, STOPPED, Record, Records, read_records, records_of
+from harness.load.records import FILE, STOPPED, Records, read_records, records_of
 
 _LOOK_SECONDS = 1.0
 _OVERTIME_SECONDS = 60.0  # over the profile's length, for the last answers
@@ -53,7 +53,7 @@ def let_in(
     from then on. Ctrl-C, and the stop button of Locust's page, end the crowd and keep what was
     measured. Raises StartError if the generator does not come up or breaks down.
     """
-    rows: list[Record] = []
+    records = records_of([])
     ended_early: str | None = None
     interrupted = False
     path = folder / FILE
@@ -81,10 +81,10 @@ def let_in(
                     continue
                 time.sleep(_LOOK_SECONDS)
                 new, offset = read_records(path, offset)
-                rows += new
+                records += new
                 now = time.monotonic()
-                on_look(now - began, len(rows))
-                ended_early = _reason_to_end(records_of(rows), profile, now - began)
+                on_look(now - began, len(records))
+                ended_early = _reason_to_end(records, profile, now - began)
                 if ended_early is not None:
                     locust.interrupt()
                     break
@@ -100,15 +100,15 @@ def let_in(
             _log_of(folder),
         )
     if path.exists():
-        rows += read_records(path, offset)[0]
-    if not rows and not interrupted:
+        records += read_records(path, offset)[0]
+    if not len(records) and not interrupted:
         raise StartError("the generator did not come up; its last lines follow", _log_of(folder))
     played_s = min(seconds, profile.seconds)
     if ended_early is None and (stopped_s := _stopped_s(folder)) is not None:
         played_s = min(stopped_s, profile.seconds)
         ended_early = f"stopped after {played_s:.0f} of {profile.seconds:.0f} s"
     done = profile.stages_over(played_s) if ended_early else len(profile.stages)
-    return Outcome(records_of(rows), done, played_s, ended_early, interrupted, began or launched)
+    return Outcome(records, done, played_s, ended_early, interrupted, began or launched)
 
 
 def _stopped_s(folder: Path) -> float | None:

@@ -70,6 +70,12 @@ class Records:
         """How late the generator itself was."""
         return self.started_s - self.intended_s
 
+    def __add__(self, later: Records) -> Records:
+        columns = self.__dataclass_fields__
+        return Records(
+            *(np.concatenate([getattr(self, one), getattr(later, one)]) for one in columns)
+        )
+
     def where(self, mask: NDArray[np.bool_]) -> Records:
         return Records(*(getattr(self, column)[mask] for column in self.__dataclass_fields__))
 
@@ -84,8 +90,10 @@ def records_of(rows: list[Record]) -> Records:
     )
 
 
-def read_records(path: Path, offset: int = 0) -> tuple[list[Record], int]:
-    """Whole lines from `offset` on, and the offset after them; for reading a file that grows."""
+def read_records(path: Path, offset: int = 0) -> tuple[Records, int]:
+    """Whole lines from `offset` on, and the offset after them; for reading a file that grows.
+
+    Takes as long as what is new: whoever reads may be the process that the crowd is served by."""
     with path.open("rb") as file:
         file.seek(offset)
         data = file.read()
@@ -98,4 +106,4 @@ def read_records(path: Path, offset: int = 0) -> tuple[list[Record], int]:
         rows.append(
             Record(float(a), float(b), float(c), int(stage), name, outcome, int(status), code)
         )
-    return rows, offset + len(whole)
+    return records_of(rows), offset + len(whole)

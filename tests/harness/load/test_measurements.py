@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,17 @@ from harness.load.measurements import (
     verdicts,
 )
 from harness.load.profile import Profile, profile_from
-from harness.load.records import DROPPED, FAILED, OK, SHED, Record, Records, records_of
+from harness.load.records import (
+    DROPPED,
+    FAILED,
+    HEADER,
+    OK,
+    SHED,
+    Record,
+    Records,
+    read_records,
+    records_of,
+)
 from harness.load.thresholds import parse_threshold
 from harness.load.watch import Sample, saturation
 
@@ -114,6 +125,21 @@ def test_hopeless_only_when_the_rest_cannot_mend_it() -> None:
     slow = records_of(changed(steady()[:200], 10, 20, latency_s=5.0))
     assert hopeless(slow, profile("p95 < 1 s")) is not None
     assert hopeless(slow, profile("p50 < 1 s")) is None
+
+
+def test_a_file_read_as_it_grows_gives_the_records_of_the_whole(tmp_path: Path) -> None:
+    path = tmp_path / "requests.csv"
+    rows = changed(steady(name="look"), 10, 12, outcome=FAILED) + steady(name="a longer name")
+    text = "\n".join([HEADER, *(row.line() for row in rows), ""])
+    found, offset = records_of([]), 0
+    for end in (100, 5_000, 5_001, len(text)):
+        path.write_text(text[:end])
+        piece, offset = read_records(path, offset)
+        found += piece
+    whole, _ = read_records(path)
+    assert len(whole) == len(rows)
+    for column in Records.__dataclass_fields__:
+        assert getattr(found, column).tolist() == getattr(whole, column).tolist(), column
 
 
 def test_the_knee_is_the_last_rate_that_held() -> None:
