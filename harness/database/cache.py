@@ -55,12 +55,14 @@ def made_once(target: Path) -> Iterator[Path]:
         lock = hold(part)
         part.chmod(0o755)
         yield part
-        release(part, lock)
         try:
             part.rename(target)
         except OSError:  # another run was faster
+            os.close(lock)
             if not target.is_dir():
                 raise
+        else:  # not before: whoever sweeps takes an unlocked part
+            release(target, lock)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

@@ -22,8 +22,10 @@ _UNLOCKED_SECONDS_MIN = 24 * 3600  # one without a lock file: between two steps 
 
 def hold(home: Path) -> int:
     """Lock a new data folder; returns the descriptor that holds the lock, also when passed on."""
-    lock = os.open(home / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    unnamed = home / f"{_LOCK}.new"  # under its name it is never seen without its lock
+    lock = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
+    unnamed.rename(home / _LOCK)
     return lock
 
 

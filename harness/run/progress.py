@@ -95,8 +95,10 @@ class Progress:
                 f"[dim]{self.seconds[name]:.1f} s[/dim]"
             )
 
-    def pytest_internalerror(self, excrepr: object) -> None:
-        self._error("pytest", str(excrepr))
+    def pytest_internalerror(self, excrepr: object) -> bool:
+        if not self.start_error:  # xdist asserts that a worker which ends has nothing left to play
+            self._error("pytest", str(excrepr))
+        return True  # told; pytest need not tell it as well
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         if isinstance(excinfo.value, pytest.exit.Exception):
@@ -144,5 +146,7 @@ class Progress:
 def _story(nodeid: str) -> str:
     """`test_flow.py::test_sell_or_keep` told as `flow: sell or keep`."""
     file, _, test = nodeid.rpartition("::")
+    if not file:
+        return nodeid
     theme = file.rpartition("/")[2].removesuffix(".py").removeprefix("test_")
-    return f"{theme}: {test.removeprefix('test_').replace('_', ' ')}" if test else nodeid
+    return f"{theme}: {test.removeprefix('test_').replace('_', ' ')}"

