@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import UsageError
-from harness.odds.dependence import SuspectWallet, dependence_tests, suspect_wallets
+from harness.odds.dependence import SuspectWallet, box_tests, dependence_tests, suspect_wallets
 from harness.odds.draws import BoxDraws, Draws
 from harness.odds.eprocess import Bettors, bettors
 from harness.odds.goodness import (
@@ -67,7 +67,8 @@ class BoxAudit:
 
 @dataclass(frozen=True)
 class Audit:
-    """Every box of a source. `alpha`: the chance that anything honest is called refuted."""
+    """Every box of a source. `alpha`: the chance that anything honest is called refuted.
+    `between_boxes`: boxes of one promise against each other; counted as the boxes' tests are."""
 
     source: str
     fingerprint: str
@@ -78,10 +79,16 @@ class Audit:
     epsilon: float | None
     seed: int
     boxes: tuple[BoxAudit, ...]
+    between_boxes: tuple[Adjusted, ...] = ()
 
     @property
     def refuted(self) -> bool:
-        return any(box.outcome == "refuted" for box in self.boxes)
+        return any(box.outcome == "refuted" for box in self.boxes) or self.boxes_differ
+
+    @property
+    def boxes_differ(self) -> bool:
+        """Whether boxes of one promise give different odds."""
+        return any(one.rejected for one in self.between_boxes)
 
     def frame(self) -> pd.DataFrame:
         """A row for each test of each box."""
@@ -90,10 +97,11 @@ class Audit:
         rows = []
         for box in self.boxes:
             for one in box.confirmatory:
-                rows.append({"box": box.table.box, **one.test.as_dict(), "counts": True,
-                             "p_adjusted": one.p_adjusted, "rejected": one.rejected})  # fmt: skip
+                rows.append({"box": box.table.box, **one.as_dict(), "counts": True})
             for test in box.described:
                 rows.append({"box": box.table.box, **test.as_dict(), "counts": False})
+        for one in self.between_boxes:
+            rows.append({"box": None, **one.as_dict(), "counts": True})
         return pd.DataFrame(rows)
 
     def tiers(self) -> pd.DataFrame:
@@ -144,6 +152,7 @@ class Audit:
             "epsilon": self.epsilon,
             "seed": self.seed,
             "boxes": [_box_as_dict(box) for box in self.boxes],
+            "between_boxes": [one.as_dict() for one in self.between_boxes],
         }
 
 
@@ -161,10 +170,7 @@ def _box_as_dict(box: BoxAudit) -> dict[str, Any]:
             }
             for place, one in enumerate(box.intervals)
         ],
-        "tests": [
-            {**one.test.as_dict(), "p_adjusted": one.p_adjusted, "rejected": one.rejected}
-            for one in box.confirmatory
-        ],
+        "tests": [one.as_dict() for one in box.confirmatory],
         "described": [one.as_dict() for one in box.described],
         "suspect_wallets": [asdict(one) for one in box.suspects],
         "evidence": [[n, round(log_e, 6)] for n, log_e in box.path],
@@ -199,7 +205,8 @@ def audit(
         box = draws.of(known[name])
         shifted = (alternative or {}).get(name)
         parts.append((box, _confirmatory(box, rng), _described(box, shifted, rng)))
-    judged = iter(holm([test for _, tests, _ in parts for test in tests], alpha))
+    between = box_tests([box for box, _, _ in parts], np.random.default_rng([seed, len(parts)]))
+    judged = iter(holm([test for _, tests, _ in parts for test in tests] + between, alpha))
     boxes = []
     for box, tests, described in parts:
         mine = tuple(next(judged) for _ in tests)
@@ -214,6 +221,7 @@ def audit(
         epsilon,
         seed,
         tuple(boxes),
+        tuple(judged),
     )
 
 

@@ -6,8 +6,8 @@ neither its buyer nor the time, so that any grouping of the draws is a random on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numba
@@ -39,6 +39,31 @@ def dependence_tests(
             tests.append(TestResult(FAMILY, name, len(box), None, None, "none", detail=why))
             continue
         tests.append(contingency(name, groups, box.tier, len(box.table.tiers), rng, shuffles))
+    return tests
+
+
+def box_tests(
+    boxes: Sequence[BoxDraws], rng: np.random.Generator, *, shuffles: int = _SHUFFLES
+) -> list[TestResult]:
+    """Boxes that promise the same odds, held against each other: one test a promise.
+
+    Sees two boxes that lie on either side of their promise, each too close to it to be found out
+    alone. A box that promises odds of its own, or draws from a stock, is held against its own
+    table only.
+    """
+    promises: dict[tuple[object, ...], list[BoxDraws]] = {}
+    for box in boxes:
+        if not box.table.from_stock:
+            promises.setdefault((box.table.tiers, box.table.shares), []).append(box)
+    tests = []
+    for alike in promises.values():
+        if len(alike) > 1:
+            k = len(alike[0].table.tiers)
+            groups = np.repeat(np.arange(len(alike), dtype=np.int16), [len(one) for one in alike])
+            tiers = np.concatenate([one.tier for one in alike])
+            test = contingency("box", groups, tiers, k, rng, shuffles)
+            names = ", ".join(one.table.box for one in alike)
+            tests.append(replace(test, detail="; ".join(filter(None, (names, test.detail)))))
     return tests
 
 

@@ -58,6 +58,14 @@ class Adjusted:
     p_adjusted: float | None
     rejected: bool
 
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            **self.test.as_dict(),
+            "p_adjusted": self.p_adjusted,
+            "rejected": self.rejected,
+        }
+
 
 @dataclass(frozen=True)
 class Table:

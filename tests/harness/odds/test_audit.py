@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from harness.backend_server import reference_prices
 from harness.errors import EXIT_THRESHOLD, StartError, UsageError
 from harness.odds.assertions import OddsRefuted, assert_odds
 from harness.odds.audit import audit
+from harness.odds.certificate import write_certificate
 from harness.odds.compare import compare
 from harness.odds.draws import Draws
 from harness.odds.intake import draws_from_frame
@@ -90,6 +92,49 @@ def test_boxes_share_the_level() -> None:
     raw = [one for one in counted if one.test.p_value is not None]
     least = min(raw, key=lambda one: one.test.p_value or 0)
     assert least.p_adjusted == pytest.approx(min(1, len(raw) * (least.test.p_value or 0)))
+
+
+def _twins(more: int, odds: dict[str, str] | None = None) -> tuple[Draws, dict[str, RarityTable]]:
+    """Two boxes of 40,000 draws: one has so many legendary too many, the other too few."""
+    tables = {
+        name: RarityTable(name, dict(zip(TABLE.tiers, table.shares, strict=True)))
+        for name, table in (("red", TABLE), ("blue", TABLE.shifted(odds) if odds else TABLE))
+    }
+    rng, frames = np.random.default_rng(1), []
+    for name, shift in (("red", more), ("blue", -more)):
+        counts = [20_000 - shift, 10_000, 6_000, 2_800, 1_200 + shift]
+        tiers = rng.permutation(np.repeat(TABLE.tiers, counts))
+        frames.append(pd.DataFrame({"box": name, "tier": tiers}))
+    return draws_from_frame(pd.concat(frames), tables), tables
+
+
+def test_boxes_of_one_promise_are_held_against_each_other(tmp_path: Path) -> None:
+    """Neither strays far enough from its promise to be found out; from each other they do."""
+    draws, tables = _twins(122)
+    found = audit(draws, tables)
+    assert {box.outcome for box in found.boxes} == {"not refuted"}
+    assert found.refuted
+    (between,) = found.between_boxes
+    assert between.test.p_value == pytest.approx(2.7e-5, rel=0.05)  # 26.3 at 4 degrees of freedom
+    everything = [one for box in found.boxes for one in box.confirmatory]
+    looked = sum(one.test.p_value is not None for one in everything) + 1
+    assert between.p_adjusted == pytest.approx(looked * between.test.p_value)
+    with pytest.raises(OddsRefuted, match="boxes of one promise differ: red, blue "):
+        assert_odds(draws, tables, alpha=0.01)
+    page = write_certificate(found, tmp_path, datetime(2026, 1, 1, tzinfo=UTC))
+    assert "Boxes of one promise differ" in page.read_text()
+    assert found.frame().query("box.isna()")["rejected"].tolist() == [True]
+    kept = json.loads(page.with_suffix(".json").read_text())
+    assert [one["rejected"] for one in kept["between_boxes"]] == [True]
+
+
+def test_boxes_that_agree_or_promise_otherwise_are_not_said_to_differ() -> None:
+    agreeing = audit(*_twins(10))
+    assert [one.rejected for one in agreeing.between_boxes] == [False]
+    assert not agreeing.refuted
+    own_promise = audit(*_twins(0, {"legendary": "0.02"}))
+    assert own_promise.between_boxes == ()
+    assert [box.outcome for box in own_promise.boxes] == ["not refuted", "refuted"]
 
 
 def test_a_stock_is_audited_without_replacement() -> None:
