@@ -71,6 +71,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         stop = threading.Event()
+        anyio.to_thread.current_default_thread_limiter().total_tokens = settings.threads
         threads = _start(services, price, stop, logger)
         logger.info("started")
         yield

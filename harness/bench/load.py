@@ -33,7 +33,7 @@ NFTS_BEFORE = 20_000
 _SOAK_SHARE, _CALM_SHARE, _OVERLOAD = 0.8, 0.4, 2.0
 _CALM_SECONDS, _OVERLOAD_SECONDS, _AFTER_SECONDS = 10, 10, 15
 _COST_RATE, _COST_SECONDS = 8, 20
-_WARM_UP_SECONDS = 5.0
+_WARM_UP_SECONDS = 10.0
 _IN_FLIGHT_MAX = 1000
 
 
@@ -179,9 +179,9 @@ def _knee(name: str, program: Pubkey, run: Callable[..., LoadResult]) -> KneeFig
 
 
 def _stages(mix: str, stages: list[tuple[str, float, float]], more: str = "") -> str:
-    """A profile of constant arrivals, after five seconds of warming up."""
+    """A profile of constant arrivals, after warming up at half of their rate."""
     lines = ['arrival = "constant"', f"in_flight_max = {_IN_FLIGHT_MAX}", more, "[mix]", mix]
-    warm_up = ("warm-up", _WARM_UP_SECONDS, stages[0][2])
+    warm_up = ("warm-up", _WARM_UP_SECONDS, stages[0][2] / 2)
     for name, seconds, rate in (warm_up, *stages):
         lines += ["[[stages]]", f'name = "{name}"', f"seconds = {seconds}", f"rate = {rate}"]
         lines += ["warm_up = true"] if name == "warm-up" else []

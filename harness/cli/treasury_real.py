@@ -87,7 +87,9 @@ def replay(
         told.append({"path": tape.path, "agrees": found.agrees, "findings": list(found.findings),
                      "steps": [plain(one) for one in found.steps]})  # fmt: skip
     Console(highlight=False).print(table)
-    write_json(folder / "replay.json", {"seed": seed, "paths": told})
+    write_json(
+        folder / "replay.json", {"seed": seed, "interrupted": done.interrupted, "paths": told}
+    )
     Console(highlight=False).print(f"results: {folder / 'replay.json'}", soft_wrap=True)
     leave_if_interrupted(done.interrupted, f"the {len(done)} paths that were replayed are kept")
     if not agree:

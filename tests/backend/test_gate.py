@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import shutil
 import socket
@@ -11,14 +12,17 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import anyio
 import httpx
 import pytest
+from anyio.to_thread import current_default_thread_limiter
 from hypothesis import given
 from hypothesis import strategies as st
 from solana.rpc.api import Client
 from solders.keypair import Keypair
 
 from backend.adapters.clock import SystemClock
+from backend.api.app import create_app
 from backend.api.limits import Counters, Proxies, RateLimits
 from backend.domain.errors import RateLimited
 from backend.settings import Settings
@@ -26,7 +30,7 @@ from harness.clock import VirtualClock
 from harness.faults.rpc_proxy import Kind, RpcProxy
 from harness.ledger.embedded import START
 from harness.testbed import Testbed
-from tests.backend.serving import Served, code_of, serve
+from tests.backend.serving import Served, code_of, serve, settings_of
 from tests.backend.test_access import sign_in
 
 ANNA = Keypair.from_seed(b"a" * 32)
@@ -240,3 +244,13 @@ def test_what_nobody_foresaw_is_a_500_in_the_same_form(testbed: Testbed) -> None
         logged = served.log.getvalue()
         assert "RuntimeError" in logged
         assert MINT not in logged
+
+
+def test_a_served_application_has_as_many_threads_as_it_is_told(testbed: Testbed) -> None:
+    app = create_app(settings_of(testbed, threads=3), clock=testbed.clock, log=io.StringIO())
+
+    async def served() -> float:
+        async with app.router.lifespan_context(app):
+            return current_default_thread_limiter().total_tokens
+
+    assert anyio.run(served) == 3

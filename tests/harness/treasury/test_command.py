@@ -54,8 +54,7 @@ def test_simulate_at_another_level(harness, capsys: pytest.CaptureFixture[str]) 
     assert harness("simulate", "--level", "1.2") == 2
 
 
-def test_interrupted(harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C after the first block: 130, and what is done is kept."""
+def _cut_after_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
     from harness.treasury import workers
 
     importlib.import_module("harness.treasury.simulation")
@@ -68,9 +67,28 @@ def test_interrupted(harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sys.modules["harness.treasury.simulation"], "in_order", cut)
+
+
+def test_interrupted(harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C after the first block: 130, and what is done is kept."""
+    _cut_after_a_block(monkeypatch)
     assert harness("simulate", str(EXAMPLES / "guide.toml"), "--paths", "100000") == 130
     assert told(tmp_path)["interrupted"] is True
     assert told(tmp_path)["paths"] == 16_384
+
+
+def test_an_interrupted_gate_is_no_verdict(
+    harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Though the limit is crossed in what was played: 130, not 99."""
+    _cut_after_a_block(monkeypatch)
+    (tmp_path / "guide.toml").write_text((EXAMPLES / "guide.toml").read_text())
+    (tmp_path / "policy.toml").write_text(
+        'scenario = "guide.toml"\npaths = 100000\n[limits]\nruin_max = 0.0001\n'
+    )
+    assert harness("gate", "policy.toml") == 130
+    assert "16,384 of 100,000 paths; this is no verdict" in capsys.readouterr().err
+    assert told(tmp_path)["result"]["paths"] == 16_384
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli.main import app
+from harness.treasury import replay
 
 RUNNER = CliRunner()
 
@@ -22,6 +23,27 @@ def test_replay_agrees_and_is_kept(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     (kept,) = tmp_path.glob("*/replay.json")
     assert json.loads(kept.read_text())["paths"][0]["agrees"] is True
+
+
+def test_ctrl_c_keeps_the_paths_that_were_replayed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play, begun = replay.replay, []
+
+    def cut(tape, folder, progress):
+        begun.append(tape.path)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        return play(tape, folder, progress)
+
+    monkeypatch.setattr(replay, "replay", cut)
+    asked = ["treasury", "replay", "--days", "1", "--paths", "3", "--runs", str(tmp_path)]
+    assert RUNNER.invoke(app, asked).exit_code == 130
+    assert len(begun) == 2
+    (kept,) = tmp_path.glob("*/replay.json")
+    content = json.loads(kept.read_text())
+    assert content["interrupted"] is True
+    assert [one["path"] for one in content["paths"]] == begun[:1]
 
 
 def test_calibrate_tells_a_steady_crowd_from_a_changed_one(tmp_path: Path) -> None:
