@@ -110,4 +110,4 @@ def bench(
     )
     for name, value in (*rows, *lines):
         console.print(f"{name:48} {value:>8}")
-    console.print("the backend under load, half an hour more: harness bench-load")
+    console.print("the backend under load, some ten minutes more: harness bench-load")

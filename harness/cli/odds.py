@@ -108,10 +108,9 @@ def audit(
                 f"discovery rate {alpha:g}, {len(one.suspects)} such wallets)", soft_wrap=True,
                 markup=False,
             )  # fmt: skip
-    for between in found.between_boxes:
-        if between.rejected:
-            told = f"{between.test.detail}: adjusted p {between.p_adjusted:.3g}"
-            console.print(f"boxes of one promise differ: {told}", soft_wrap=True, markup=False)
+    for between in found.differing:
+        told = f"{between.test.detail}: adjusted p {between.p_adjusted:.3g}"
+        console.print(f"boxes of one promise differ: {told}", soft_wrap=True, markup=False)
     for why, number in found.rejected_rows.items():
         console.print(f"left out: {number:,} rows, {why}", soft_wrap=True)
     console.print(f"certificate: {page}", soft_wrap=True)

@@ -37,13 +37,13 @@ def assert_odds(
     one run in a million. Returns the audit. Raises OddsRefuted, UsageError.
     """
     found = audit(draws, tables, alpha=alpha, epsilon=epsilon, seed=seed)
-    for between in found.between_boxes:
-        if between.rejected:
-            raise OddsRefuted(
-                f"boxes of one promise differ: {between.test.detail} "
-                f"(adjusted p {between.p_adjusted:.2g} at level {alpha:g})",
-                found,
-            )
+    if found.differing:
+        between = found.differing[0]
+        raise OddsRefuted(
+            f"boxes of one promise differ: {between.test.detail} "
+            f"(adjusted p {between.p_adjusted:.2g} at level {alpha:g})",
+            found,
+        )
     for box in found.boxes:
         if box.outcome == "refuted":
             worst = min(box.rejected, key=lambda one: one.p_adjusted or 0.0)

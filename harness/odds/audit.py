@@ -83,12 +83,12 @@ class Audit:
 
     @property
     def refuted(self) -> bool:
-        return any(box.outcome == "refuted" for box in self.boxes) or self.boxes_differ
+        return any(box.outcome == "refuted" for box in self.boxes) or bool(self.differing)
 
     @property
-    def boxes_differ(self) -> bool:
-        """Whether boxes of one promise give different odds."""
-        return any(one.rejected for one in self.between_boxes)
+    def differing(self) -> tuple[Adjusted, ...]:
+        """Of `between_boxes` those that found boxes of one promise to give different odds."""
+        return tuple(one for one in self.between_boxes if one.rejected)
 
     def frame(self) -> pd.DataFrame:
         """A row for each test of each box."""

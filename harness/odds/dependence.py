@@ -42,9 +42,7 @@ def dependence_tests(
     return tests
 
 
-def box_tests(
-    boxes: Sequence[BoxDraws], rng: np.random.Generator, *, shuffles: int = _SHUFFLES
-) -> list[TestResult]:
+def box_tests(boxes: Sequence[BoxDraws], rng: np.random.Generator) -> list[TestResult]:
     """Boxes that promise the same odds, held against each other: one test a promise.
 
     Sees two boxes that lie on either side of their promise, each too close to it to be found out
@@ -61,7 +59,7 @@ def box_tests(
             k = len(alike[0].table.tiers)
             groups = np.repeat(np.arange(len(alike), dtype=np.int16), [len(one) for one in alike])
             tiers = np.concatenate([one.tier for one in alike])
-            test = contingency("box", groups, tiers, k, rng, shuffles)
+            test = contingency("box", groups, tiers, k, rng)
             names = ", ".join(one.table.box for one in alike)
             tests.append(replace(test, detail="; ".join(filter(None, (names, test.detail)))))
     return tests
