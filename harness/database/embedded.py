@@ -20,6 +20,7 @@ from psycopg import sql
 
 from harness.database import statements
 from harness.database.binaries import Binaries, find_binaries
+from harness.database.place import data_parent, data_parent_on_disk
 from harness.database.sweep import PREFIX, hold, sweep
 from harness.database.template import SUPERUSER, Template, copy_template, template
 from harness.errors import StartError
@@ -43,6 +44,7 @@ _SETTINGS = {
     "max_wal_senders": "0",
     "max_logical_replication_workers": "0",
     "shared_buffers": "64MB",
+    "max_wal_size": "256MB",  # the data may be in memory
     "dynamic_shared_memory_type": "mmap",  # in the data folder, so that it goes with it
     "max_connections": "200",
     "timezone": "UTC",
@@ -81,8 +83,8 @@ class EmbeddedPostgres:
         lines: list[str] = []
         try:
             binaries = find_binaries()
-            parent = _data_parent(binaries)
-            for folder in {parent, binaries.cache}:
+            parent = data_parent(binaries)
+            for folder in {parent, data_parent_on_disk(binaries), binaries.cache}:
                 sweep(folder)
             source = template(binaries)
             for _ in range(_PORTS_TRIED_MAX):
@@ -230,11 +232,6 @@ def _supervise(
             stdin=subprocess.PIPE, stdout=out, stderr=out, start_new_session=True,
             pass_fds=[lock],
         )  # fmt: skip
-
-
-def _data_parent(binaries: Binaries) -> Path:
-    """Where data goes: root's templates are where others may enter, so is its data."""
-    return binaries.cache if binaries.owner.uid is not None else Path(tempfile.gettempdir())
 
 
 def _same_release(running: str, wheel: str) -> bool:
