@@ -113,7 +113,8 @@ def loopback() -> Finding:
 
 
 def disk(least: int = _DISK_BYTES_MIN) -> Finding:
-    """Whether there is room where databases live: for root, a folder that others may enter."""
+    """Whether there is room where databases are copied from, and live if memory has no room: for
+    root, a folder that others may enter."""
     from harness.database.cache import find_cache
 
     folder = str(find_cache()) if os.geteuid() == 0 else tempfile.gettempdir()
