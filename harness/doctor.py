@@ -113,11 +113,11 @@ def loopback() -> Finding:
 
 
 def disk(least: int = _DISK_BYTES_MIN) -> Finding:
-    """Whether there is room where databases are copied from, and live if memory has no room: for
-    root, a folder that others may enter."""
+    """Whether there is room where databases live if they do not fit into memory."""
     from harness.database.cache import find_cache
+    from harness.database.place import data_parent_on_disk
 
-    folder = str(find_cache()) if os.geteuid() == 0 else tempfile.gettempdir()
+    folder = data_parent_on_disk(find_cache())
     free = shutil.disk_usage(folder).free
     remedy = f"free {_size(least)} there"
     return Finding("disk", free >= least, True, f"{_size(free)} free in {folder}", remedy)

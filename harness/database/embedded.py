@@ -83,8 +83,8 @@ class EmbeddedPostgres:
         lines: list[str] = []
         try:
             binaries = find_binaries()
-            parent = data_parent(binaries)
-            for folder in {parent, data_parent_on_disk(binaries), binaries.cache}:
+            parent = data_parent(binaries.cache)
+            for folder in {parent, data_parent_on_disk(binaries.cache), binaries.cache}:
                 sweep(folder)
             source = template(binaries)
             for _ in range(_PORTS_TRIED_MAX):

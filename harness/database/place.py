@@ -1,9 +1,9 @@
 """Where a server's data goes: into memory where there is room, else on disk.
 
-A drawing in sand: the data is thrown away, so nothing is gained by a disk. And much is lost on
-one: a database is three hundred files, made and removed with every scenario, and ext4 looks at
-each inode freed in the last five seconds before it takes another. A fifth of the processor time of
-a soak went there.
+A drawing in sand: the data is thrown away, so nothing is gained by a disk. And much can be lost on
+one: a database is 364 files, made and removed with every scenario, and ext4 without a journal, as
+some short-lived machines have it, passes over each inode freed in the last minute, or five,
+before it takes another (`recently_deleted` in Linux's fs/ext4/ialloc.c).
 """
 
 from __future__ import annotations
@@ -12,24 +12,22 @@ import os
 import tempfile
 from pathlib import Path
 
-from harness.database.binaries import Binaries
-
 _MEMORY = Path("/dev/shm")
-_MEMORY_BYTES_MIN = 4 * 2**30  # a container's is 64 MB unless asked; a load of an hour takes 2 GB
+_MEMORY_BYTES_MIN = 4 * 2**30  # five hundred databases of 8 MB; a container has 64 MB in all
 
 
-def data_parent(binaries: Binaries) -> Path:
+def data_parent(cache: Path) -> Path:
     """The folder for folders of data: memory if it has 4 GiB free and TMPDIR says nothing else,
-    or a place on disk. Root's server runs as somebody else, who must get there."""
+    or a place on disk."""
     if "TMPDIR" not in os.environ and _has_room(_MEMORY):
         return _MEMORY
-    return data_parent_on_disk(binaries)
+    return data_parent_on_disk(cache)
 
 
-def data_parent_on_disk(binaries: Binaries) -> Path:
-    """Where data goes without memory: root's templates are where others may enter, so is its
-    data."""
-    return binaries.cache if binaries.owner.uid is not None else Path(tempfile.gettempdir())
+def data_parent_on_disk(cache: Path) -> Path:
+    """Where data goes without memory: for root beside the templates in `cache`, as its server runs
+    as somebody else, who must get there."""
+    return cache if os.geteuid() == 0 else Path(tempfile.gettempdir())
 
 
 def _has_room(memory: Path) -> bool:
