@@ -10,6 +10,7 @@ from solders.pubkey import Pubkey
 
 from harness.errors import HarnessError
 from harness.ledger.embedded.chain import FAUCET_LAMPORTS, Chain
+from harness.ledger.embedded.float_stack import hand_back_float_stack
 from harness.ledger.embedded.machine import add_program, add_wallet, new_machine
 from harness.ledger.preloaded import program_images
 
@@ -31,6 +32,7 @@ def replay(chain: Chain, authority: Pubkey) -> list[float]:
         started = time.perf_counter()
         machine.send_transaction(record.transaction)
         seconds.append(time.perf_counter() - started)
+    hand_back_float_stack()
     accounts = {account for record in records for account in record.accounts}
     different = [
         one for one in accounts if (machine.get_balance(one) or 0) != chain.machine.get_balance(one)

@@ -23,6 +23,7 @@ from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata
 
 from harness.errors import UsageError
+from harness.ledger.embedded.float_stack import hand_back_float_stack
 from harness.ledger.embedded.machine import add_program, add_wallet, new_machine
 from harness.ledger.protocol import ProgramImage
 from harness.programs.sets import PROGRAMS, ProgramSet
@@ -120,6 +121,7 @@ class Stage:
         # The machine checks no signatures; who signs is told by the message.
         unsigned = [Signature.default()] * message.header.num_required_signatures
         result = self._machine.send_transaction(VersionedTransaction.populate(message, unsigned))
+        hand_back_float_stack()
         failed = isinstance(result, FailedTransactionMetadata)
         meta: Any = result.meta() if isinstance(result, FailedTransactionMetadata) else result
         self.steps.append(

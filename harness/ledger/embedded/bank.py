@@ -23,6 +23,7 @@ from solders.transaction_metadata import (
 )
 
 from harness.ledger.embedded.accounts import Accounts, Source
+from harness.ledger.embedded.float_stack import hand_back_float_stack
 from harness.ledger.embedded.machine import GENESIS, feature_account, mainnet_features, new_machine
 from programs.addresses import SLOT_HASHES_SYSVAR, SYSTEM, UPGRADEABLE_LOADER
 
@@ -204,6 +205,8 @@ class Bank:
         except BaseException as error:
             self._survive(error)
             return None
+        finally:
+            hand_back_float_stack()
 
     def _survive(self, error: BaseException) -> None:
         if type(error).__name__ != "PanicException":  # Rust's panics are not Exceptions
