@@ -7,64 +7,21 @@ They are Rust programs and no part of this project; the tests run where they are
 
 from __future__ import annotations
 
-import json
-import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-from solders.keypair import Keypair
 
 from harness.ledger.embedded import EmbeddedLedger
-from harness.seeds import Seed
 from programs import elf
-
-COMMAND_SECONDS_MAX = 120
-SEED = Seed("tests/clients/command lines")
-
-
-class CommandLine:
-    """One of the programs, with a wallet of its own."""
-
-    def __init__(self, name: str, folder: Path, options: list[str]) -> None:
-        path = shutil.which(name)
-        if path is None:
-            pytest.skip(f"{name} is not on PATH")
-        self.folder = folder
-        self.wallet = self.key_file("wallet")
-        self.start = [path, *options, "--keypair", str(self.wallet)]
-
-    def key_file(self, name: str) -> Path:
-        """A key pair in a file, as the tools keep them."""
-        path = self.folder / f"{name}.json"
-        path.write_text(json.dumps(list(bytes(self.key(name)))))
-        return path
-
-    def key(self, name: str) -> Keypair:
-        return SEED.keypair(name)
-
-    def address(self, name: str) -> str:
-        return str(self.key(name).pubkey())
-
-    def __call__(self, *arguments: str | Path, fails: bool = False) -> str:
-        """What it printed. Expects it to succeed, or with `fails` not to."""
-        done = subprocess.run(
-            [*self.start, *(str(one) for one in arguments)],
-            capture_output=True, text=True, timeout=COMMAND_SECONDS_MAX, check=False,
-            cwd=self.folder,
-        )  # fmt: skip
-        assert (done.returncode != 0) == fails, done.stdout + done.stderr
-        return done.stderr if fails else done.stdout
-
-    def json(self, *arguments: str | Path) -> Any:
-        return json.loads(self(*arguments, "--output", "json"))
+from tests.clients.command_line import CommandLine, write_settings
 
 
 @pytest.fixture
 def solana(ledger: EmbeddedLedger, tmp_path: Path) -> CommandLine:
     config = tmp_path / "config.yml"
-    line = CommandLine("solana", tmp_path, ["--config", str(config), "--url", ledger.rpc_url])
+    line = CommandLine("solana", tmp_path, "--config", str(config), "--url", ledger.rpc_url)
+    line.start += ["--keypair", str(line.key_file("wallet"))]
     line("airdrop", "100")
     return line
 
@@ -194,16 +151,9 @@ def test_solana_hears_logs(solana: CommandLine) -> None:
 
 @pytest.fixture
 def token(solana: CommandLine, ledger: EmbeddedLedger) -> CommandLine:
-    (solana.folder / "config.yml").write_text(
-        f"json_rpc_url: {ledger.rpc_url}\nwebsocket_url: ''\nkeypair_path: {solana.wallet}\n"
-        "address_labels: {}\ncommitment: confirmed\n"
-    )
-    path = shutil.which("spl-token")
-    if path is None:
-        pytest.skip("spl-token is not on PATH")
-    line = CommandLine("spl-token", solana.folder, ["--config", str(solana.folder / "config.yml")])
-    line.start = line.start[:-2]
-    return line
+    config = solana.folder / "config.yml"
+    write_settings(config, ledger.rpc_url, solana.key_file("wallet"))
+    return CommandLine("spl-token", solana.folder, "--config", str(config))
 
 
 @pytest.mark.parametrize(
