@@ -45,7 +45,7 @@ def guide_box(bed: Testbed) -> BoxOnSale:
         bed.deployment.machine,
         {tier: str(share) for tier, share in PROMISED_ODDS.items()},
         bed.config.mint_price_lamports,
-        bed.settings.items_available or bed.config.items_available,
+        bed.config.items_available,
     )
 
 

@@ -190,7 +190,11 @@ def deploy_machine(
         machine,
     )
     guards = candy_guard.Guards(
-        bot_tax=candy_guard.BotTax(config.bot_tax_lamports, config.bot_tax_last_instruction),
+        bot_tax=(
+            candy_guard.BotTax(config.bot_tax_lamports, config.bot_tax_last_instruction)
+            if config.bot_tax_lamports or config.bot_tax_last_instruction
+            else None
+        ),
         sol_payment=candy_guard.SolPayment(config.mint_price_lamports, destination),
         start_date=config.start_date,
     )

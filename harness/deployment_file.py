@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from solders.pubkey import Pubkey
 from harness.candy_config import CandyConfig, HiddenSettings
 from harness.deployment import Deployment
 from harness.errors import UsageError
+from programs.addresses import CLOCK_SYSVAR
 from programs.buyback import client as buyback
 from programs.candy_guard import client as candy_guard
 from programs.candy_machine import client as candy_machine
@@ -26,6 +28,7 @@ from programs.token_metadata import client as token_metadata
 
 T = TypeVar("T")
 
+_UNIX_TIME = slice(32, 40)  # of the clock's account
 _ADDRESSES = (
     "candy_machine", "candy_guard", "collection_mint", "buyback_program", "buyback_config",
     "treasury",
@@ -87,7 +90,8 @@ def find_deployment(file: DeploymentFile, client: Client) -> FoundDeployment:
     """Read the accounts that the file names.
 
     Raises UsageError if one is not there, is something else or does not belong to the others: the
-    file is wrong, or --ledger is not the ledger that the backend uses.
+    file is wrong, or --ledger is not the ledger that the backend uses. Also if the machine's start
+    is yet to come: every mint would be taxed.
     """
 
     def read(name: str, address: Pubkey, parse: Callable[[bytes], T]) -> T:
@@ -100,6 +104,15 @@ def find_deployment(file: DeploymentFile, client: Client) -> FoundDeployment:
             return parse(bytes(account.data))
         except (ValueError, IndexError, ArithmeticError) as error:
             raise UsageError(f"{file.source}: {name}: {error}") from None
+
+    def refuse_early(start: datetime) -> None:
+        clock = client.get_account_info(CLOCK_SYSVAR, Confirmed).value
+        now = int.from_bytes(bytes(clock.data)[_UNIX_TIME], "little") if clock else 0
+        if now <= start.timestamp():
+            raise UsageError(
+                f"{file.source}: candy_guard: nobody can mint before {start:%Y-%m-%d %H:%M} UTC, "
+                f"and on the ledger it is {datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M}"
+            )
 
     machine = read("candy_machine", file.candy_machine, candy_machine.CandyMachine.parse)
     guards = read("candy_guard", file.candy_guard, candy_guard.Guards.parse)
@@ -122,6 +135,8 @@ def find_deployment(file: DeploymentFile, client: Client) -> FoundDeployment:
     ):
         if given != known:
             raise UsageError(f"{file.source}: {name}: on the ledger it is {known}")
+    if guards.start_date is not None:
+        refuse_early(guards.start_date)
     payment, tax, hidden = guards.sol_payment, guards.bot_tax, machine.hidden
     if payment is None or hidden is None:
         raise UsageError(

@@ -6,9 +6,11 @@ furniture (programs, machine, treasury), then the people who work there (backend
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from sqlalchemy import create_engine
 from harness.address_book import AddressBook
 from harness.backend_server import serve_reference_backend
 from harness.candy_config import CandyConfig
+from harness.clock import VirtualClock
 from harness.deployment import deploy
 from harness.faults.rpc_proxy import RpcProxy
 from harness.journal import Journal
@@ -43,6 +46,8 @@ from harness.submission import (
 from harness.testbed import BOX_ID, Testbed
 from programs.buyback import client as buyback
 
+#: Fewer boxes than this no machine sells here: there are scenarios that take a few dozen.
+ITEMS_MIN = 100
 _WELL_KNOWN = {
     "system": "11111111111111111111111111111111",
     "token": "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA",
@@ -80,6 +85,8 @@ def open_testbed(
     with ExitStack() as stack:
         source = ledger_source or EmbeddedSource()
         clock = source.new_clock()
+        if isinstance(clock, VirtualClock):
+            go_live(clock, config)
         keys = source.keys(seed)
         authority, treasury = source.authority(keys), keys.keypair("treasury")
         ledger = stack.enter_context(
@@ -101,7 +108,8 @@ def open_testbed(
             book.add("faucet", ledger.funder)
         journal = Journal(journal_path, scenario, clock)
         stack.callback(journal.close)
-        items = settings.items_available or config.items_available
+        items = settings.items_available or max(config.items_available, ITEMS_MIN)
+        config = dataclasses.replace(config, items_available=items)
         journal.write(
             "scenario",
             title=title,
@@ -212,6 +220,13 @@ def open_testbed(
             )
         bed.record_treasury("the treasury was funded")
         yield bed
+
+
+def go_live(clock: VirtualClock, config: CandyConfig) -> None:
+    """Let a day pass after the machine's start if that is yet to come: before it nobody mints."""
+    start = config.start_date
+    if start is not None and clock.now() <= start:
+        clock.sleep((start - clock.now() + timedelta(days=1)).total_seconds())
 
 
 def well_known(book: AddressBook) -> None:

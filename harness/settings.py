@@ -37,7 +37,8 @@ class TestbedSettings:
     treasury_lamports: int = 500_000_000_000
     min_treasury_lamports: int = 100_000_000_000
     authority_lamports: int = 100_000_000_000
-    player_lamports: int = 2_000_000_000
+    #: What a player starts with; None is ten times the price of a box, and at least 2 SOL.
+    player_lamports: int | None = None
     buyback_rate: Decimal = Decimal("0.85")
     sol_usd: Decimal = Decimal("200")
     #: The guide's wait for metadata to be visible everywhere, between mint and reveal.
@@ -96,7 +97,7 @@ def _checked(key: str, value: object, base: TestbedSettings) -> Any:
                 f'is {value!r}; write it as text, such as "0.85"'
             )
         return number
-    if value is None and key == "items_available":
+    if value is None and key in ("items_available", "player_lamports"):
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
         raise UsageError(f"testbed settings: {key}: must be a whole number from 0, is {value!r}")

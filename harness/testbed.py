@@ -47,6 +47,7 @@ from harness.players.player import Player
 from harness.players.wallets import PLAIN, Wallet
 from harness.programs.sets import ProgramSet
 from harness.receipt import redacted_logs
+from harness.run.target import Lacks
 from harness.seeds import Seed
 from harness.settings import TestbedSettings
 from harness.submission import (
@@ -62,6 +63,8 @@ from programs.token_metadata import client as token_metadata
 #: The box that the guide's machine sells.
 BOX_ID = "mystery-box"
 
+_BOXES_A_PLAYER = 10
+_PURSE_LAMPORTS_MIN = 2_000_000_000  # rent and fees, however cheap a box is
 _TOKEN_AMOUNT = slice(64, 72)  # of an SPL token account
 
 
@@ -133,12 +136,25 @@ class Testbed:
         name = f"player-{len(self.players) + 1}"
         keypair = self.seed.keypair(name)
         self.book.add(name, keypair.pubkey())
-        self.ledger.fund(
-            keypair.pubkey(), self.settings.player_lamports if lamports is None else lamports
-        )
+        self.ledger.fund(keypair.pubkey(), self._purse_lamports if lamports is None else lamports)
         player = Player(self, name, keypair, wallet)
         self.players.append(player)
         return player
+
+    @property
+    def bot_tax_lamports(self) -> int:
+        """What a bot pays. Raises Lacks where the machine taxes none."""
+        if not (self.config.bot_tax_lamports and self.config.bot_tax_last_instruction):
+            self.lacked.append("needs a machine whose botTax has a value and lastInstruction")
+            raise Lacks(self.lacked[0])
+        return self.config.bot_tax_lamports
+
+    @property
+    def _purse_lamports(self) -> int:
+        """What a player starts with: enough for what the scenarios do at any price of a box."""
+        told = self.settings.player_lamports
+        boxes = _BOXES_A_PLAYER * self.config.mint_price_lamports
+        return max(_PURSE_LAMPORTS_MIN, boxes) if told is None else told
 
     def player_again(self, player: Player) -> Player:
         """The same person at another page: same wallet, same name."""

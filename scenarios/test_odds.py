@@ -27,7 +27,8 @@ GOLDEN = RarityTable("golden-box", GOLDEN_ODDS)
 BOXES = [guide_table(), GOLDEN]
 
 _GOLDEN_LAMPORTS = 500_000_000
-_PLAYER_LAMPORTS = 10_000_000_000
+_RENT_LAMPORTS = 50_000_000  # and fees: more than a box takes beside its price
+_PLAYERS = 8
 _DRAWS = 40
 _BOXES_A_NIGHT = 200
 _ROLLS_A_NIGHT = 20_000
@@ -49,7 +50,9 @@ def on_sale(testbed: Testbed, table: RarityTable, items: int) -> BoxOnSale:
 
 def told(testbed: Testbed, box: BoxOnSale, count: int) -> BoxTold:
     """`count` boxes are minted and revealed over HTTP by eight players, every third is sold."""
-    players = [testbed.player(lamports=_PLAYER_LAMPORTS) for _ in range(8)]
+    boxes_each = -(-count // _PLAYERS)
+    purse = boxes_each * (box.mint_price_lamports + _RENT_LAMPORTS)
+    players = [testbed.player(lamports=purse) for _ in range(_PLAYERS)]
     draws = []
     for number in range(count):
         player = players[number % len(players)]

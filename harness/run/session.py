@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.backend_server import prepare_database
-from harness.candy_config import DEFAULT_PATH, read_candy_config
-from harness.clock import VirtualClock
+from harness.candy_config import DEFAULT_PATH, CandyConfig, read_candy_config
+from harness.clock import Clock, VirtualClock
 from harness.database import Database
 from harness.database.sources import check_database, open_database
+from harness.errors import UsageError
 from harness.foreign import foreign_backend, open_foreign_testbed
 from harness.journal import Journal
 from harness.ledger.cluster import ClusterSource
@@ -83,6 +84,8 @@ class RunSession:
             if self.foreign is None
             else frozenset(CAPABILITIES) - {"passing time"}  # seen at the first long wait
         )
+        if self.foreign is None:
+            _check_live(self.config, self.ledger_source.new_clock())
         self._stack = ExitStack()
         self._server: Database | None = None
         self._redis: RedisPlace | None = None
@@ -179,6 +182,17 @@ class RunSession:
         journal.write("scenario", title=title, story=story, seed=seed, config={})
         journal.write("verdict", outcome="skipped", message=reason)
         journal.close()
+
+
+def _check_live(config: CandyConfig, clock: Clock) -> None:
+    """Raises UsageError if the machine starts later and this ledger's time can't be moved there."""
+    start = config.start_date
+    if start is not None and clock.now() <= start and not isinstance(clock, VirtualClock):
+        raise UsageError(
+            f"{config.source}: guards.default.startDate: nobody can mint before "
+            f"{start:%Y-%m-%d %H:%M} UTC, and only the embedded ledger's time can be moved; name "
+            "an earlier date"
+        )
 
 
 def _missing(ledger: str, database: str) -> frozenset[str]:

@@ -28,7 +28,6 @@ from harness.ledger.embedded.machine import GENESIS, feature_account, mainnet_fe
 from programs.addresses import SLOT_HASHES_SYSVAR, SYSTEM, UPGRADEABLE_LOADER
 
 RESIDENT_ACCOUNTS_MAX = 2048
-CLOCK_SYSVAR = Pubkey.from_string("SysvarC1ock11111111111111111111111111111111")
 RECENT_BLOCKHASHES_SYSVAR = Pubkey.from_string("SysvarRecentB1ockHashes11111111111111111111")
 _SYSVAR_OWNER = Pubkey.from_string("Sysvar1111111111111111111111111111111111111")
 _LAMPORTS_PER_SIGNATURE = 5000

@@ -28,11 +28,7 @@ from solders.transaction import VersionedTransaction
 
 from harness.clock import Clock, VirtualClock
 from harness.ledger.embedded.accounts import Source
-from harness.ledger.embedded.bank import (
-    CLOCK_SYSVAR,
-    RECENT_BLOCKHASHES_SYSVAR,
-    Bank,
-)
+from harness.ledger.embedded.bank import RECENT_BLOCKHASHES_SYSVAR, Bank
 from harness.ledger.embedded.commitment import Commitment, Lags, Past
 from harness.ledger.embedded.history import History
 from harness.ledger.embedded.machine import TOKEN_2022, add_program, add_wallet
@@ -48,7 +44,7 @@ from harness.ledger.embedded.record import (
 from harness.ledger.embedded.runtime import Outcome, Runtime
 from harness.ledger.fees import budget_of
 from harness.ledger.protocol import ProgramImage
-from programs.addresses import SLOT_HASHES_SYSVAR, TOKEN
+from programs.addresses import CLOCK_SYSVAR, SLOT_HASHES_SYSVAR, TOKEN
 
 #: When a ledger's time begins: the guide's machine goes live the day before.
 START = datetime(2026, 1, 2, tzinfo=UTC)
