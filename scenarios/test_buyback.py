@@ -211,7 +211,7 @@ def test_the_price_moves_between_quote_and_confirm(testbed: Testbed) -> None:
     player.reveal(other)
     quoted = player.quote(nft).lamports
     signed = player.sign(player.request_buyback(nft))
-    testbed.market.move(sol_usd="400")
+    testbed.market.move(sol_usd=str(2 * testbed.market.terms.sol_usd))
     treasury = testbed.balance_lamports(testbed.deployment.treasury)
     player.confirm_buyback(nft, signed)
     assert testbed.balance_lamports(testbed.deployment.treasury) == treasury - quoted

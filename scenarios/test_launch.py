@@ -83,7 +83,8 @@ def test_no_environment_file_is_in_the_repository() -> None:
 def test_a_stale_or_failing_oracle_stops_payouts(testbed: Testbed) -> None:
     """The backend asks an exchange. When the exchange falls silent, the last price is good for a
     quarter of an hour; then payouts stop with a clear error, and go on with the next price."""
-    with PriceBoard("200") as board:
+    sol_usd = str(testbed.market.terms.sol_usd)
+    with PriceBoard(sol_usd) as board:
         testbed.backend.restart(
             price_sources="kraken", kraken_url=board.url,
             price_refresh_seconds="300", price_max_age_seconds="900",
@@ -103,7 +104,7 @@ def test_a_stale_or_failing_oracle_stops_payouts(testbed: Testbed) -> None:
             player.quote(nft)
         assert refusal.value.code == "PRICE_TOO_OLD"
         assert testbed.exists(nft)
-        board.usd = "200"
+        board.usd = sol_usd
         testbed.clock.sleep(60)
         testbed.backend.refresh_price()
         player.sell(nft)

@@ -15,11 +15,13 @@ pytestmark = pytest.mark.needs("operator", "reference backend", "embedded ledger
 
 
 def _ready_release(testbed: Testbed) -> Release:
-    """The second version, deployed, initialised and with 200 SOL of its own."""
+    """The second version, deployed, initialised and with half of what the first can spend."""
+    balance = testbed.balance_lamports(testbed.deployment.treasury)
+    half = (balance - testbed.min_treasury_lamports) // 2
     release = Release(testbed)
     release.deploy()
-    release.initialise(min_treasury_lamports=50 * 10**9)
-    release.migrate_treasury(200 * 10**9)
+    release.initialise(min_treasury_lamports=half // 4)
+    release.migrate_treasury(half)
     return release
 
 

@@ -1,4 +1,4 @@
-"""A run on one's own config.json: another price, another till, a start that is yet to come."""
+"""A run on one's own terms: another price, another till, a start yet to come, another treasury."""
 
 from __future__ import annotations
 
@@ -46,6 +46,18 @@ def start_in(days: float, now: datetime) -> dict[str, str]:
     return {"date": (now + timedelta(days=days)).isoformat()}
 
 
+def run(folder: Path, stories: str, *options: str | Path) -> tuple[str, Counter[str]]:
+    """What `harness run` told at its end, and how many scenarios ended in which way."""
+    done = subprocess.run(
+        [HARNESS, "run", "all", "-k", stories, *options],
+        cwd=folder, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (summary,) = folder.glob("runs/*/summary.json")
+    scenarios = json.loads(summary.read_text())["scenarios"]
+    return done.stdout, Counter(one["outcome"] for one in scenarios)
+
+
 @pytest.mark.parametrize(
     ("payment", "guards", "expected"),
     [
@@ -57,18 +69,23 @@ def start_in(days: float, now: datetime) -> dict[str, str]:
 def test_every_story_about_the_machine_is_told_of_this_one(
     payment: dict[str, Any], guards: dict[str, Any], expected: dict[str, int], tmp_path: Path
 ) -> None:
-    done = subprocess.run(
-        [HARNESS, "run", "all", "-k", STORIES, "--config", config(tmp_path, payment, **guards)],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    (summary,) = tmp_path.glob("runs/*/summary.json")
-    outcomes = Counter(one["outcome"] for one in json.loads(summary.read_text())["scenarios"])
+    told, outcomes = run(tmp_path, STORIES, "--config", config(tmp_path, payment, **guards))
     assert outcomes == expected
     untaxed = "skipped" in expected
     reason = "skipped: 2, needs a machine whose botTax has a value and lastInstruction"
-    assert (reason in done.stdout) == untaxed
-    assert (" 0 bot taxes" in done.stdout) == untaxed
+    assert (reason in told) == untaxed
+    assert (" 0 bot taxes" in told) == untaxed
+
+
+def test_every_story_about_the_treasury_is_told_with_other_numbers(tmp_path: Path) -> None:
+    settings = tmp_path / "testbed.toml"
+    settings.write_text(
+        'buyback_rate = "0.7"\nsol_usd = "95.5"\npropagation_seconds = 3\n'
+        "treasury_lamports = 60_000_000_000\nmin_treasury_lamports = 10_000_000_000\n"
+    )
+    stories = "upgrade or oracle or low_treasury or price_moves or minimum_balance or life_cycle"
+    _, outcomes = run(tmp_path, stories, "--testbed", settings)
+    assert outcomes == {"passed": 11}
 
 
 def test_a_start_to_come_is_refused_where_time_can_not_be_moved(tmp_path: Path) -> None:
