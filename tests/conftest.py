@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 
+from harness.proxies import spare_loopback
+
 
 def pytest_configure() -> None:
     """Let Ctrl-C reach the programs that the tests start.
@@ -13,3 +15,4 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    spare_loopback()

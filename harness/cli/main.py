@@ -31,6 +31,7 @@ from harness.cli import (
     validity,
 )
 from harness.errors import HarnessError, StartError
+from harness.proxies import spare_loopback
 
 app = typer.Typer(
     name="harness",
@@ -81,6 +82,7 @@ def main() -> None:
     console = Console(stderr=True, highlight=False)
     # Who runs a gate for others, such as CI, cancels with SIGTERM: the same end as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    spare_loopback()
     try:
         app()
     except StartError as error:

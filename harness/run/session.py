@@ -26,6 +26,7 @@ from harness.ledger.sources import ledger_source
 from harness.opening import open_testbed
 from harness.parity.snapshot import write_accounts
 from harness.programs.sets import COMMITTED, open_set
+from harness.proxies import spare_loopback
 from harness.redis.place import RedisPlace, check_redis, open_redis
 from harness.run.folder import journal_path, slug
 from harness.run.target import CAPABILITIES, Target
@@ -68,6 +69,7 @@ class RunSession:
     """Opens one testbed after another for the scenarios of a run."""
 
     def __init__(self, options: RunOptions, worker: str = "main") -> None:
+        spare_loopback()
         self.options = options
         self.worker = worker
         self.config = read_candy_config(options.candy_config)

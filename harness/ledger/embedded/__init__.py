@@ -19,6 +19,7 @@ from harness.ledger.embedded.rpc_error import describe
 from harness.ledger.embedded.running_clock import RunningClock, Ticker
 from harness.ledger.embedded.server import RpcApplication, ServerThread, listen_pair
 from harness.ledger.protocol import ProgramImage
+from harness.proxies import spare_loopback
 
 if TYPE_CHECKING:
     from solana.rpc.api import Client
@@ -60,6 +61,7 @@ class EmbeddedLedger:
     @classmethod
     def serve(cls, chain: Chain, host: str = "127.0.0.1", port: int = 0) -> EmbeddedLedger:
         """Serve a chain that is there already on a port and the next; 0 takes any free pair."""
+        spare_loopback()
         sock, beside = listen_pair(host, port)
         chain.rpc_address = "{}:{}".format(*sock.getsockname())
         server = ServerThread(RpcApplication(chain), sock, "embedded ledger", beside)
