@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.peak_memory import memory_bytes_max
+from harness.run.selection import SCENARIOS
 from harness.run.turns import Turn, turns, without_turn
 from harness.seeds import DEFAULT_SEED
 
@@ -309,7 +310,8 @@ def replay_command(item: pytest.Item) -> str:
     """The one command that plays a scenario again."""
     config = item.config
     test = getattr(item, "originalname", None) or item.name
-    words = ["harness", "run", "all", "--seed", _turn_of(item).seed, "-k", test]
+    suite = "all" if item.path.parent == SCENARIOS else str(item.path)
+    words = ["harness", "run", suite, "--seed", _turn_of(item).seed, "-k", test]
     for option, chosen in (("--config", "--candy-config"), ("--testbed", "--testbed-settings"),
                            ("--deployment", "--deployment"), ("--backend-map", "--backend-map"),
                            ("--wallet", "--wallet")):  # fmt: skip

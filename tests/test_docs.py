@@ -19,13 +19,16 @@ def test_the_example_scenario_passes(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "scenarios.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", page, re.S)
     (tmp_path / "test_example.py").write_text(example)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:pytest_anchorpy", "--rootdir", ".",
-         "test_example.py"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-    assert "1 passed" in done.stdout
+    pytest_itself = [
+        sys.executable, "-m", "pytest", "-q", "-p", "no:pytest_anchorpy", "test_example.py",
+    ]  # fmt: skip
+    ours = [str(Path(sys.executable).with_name("harness")), "run", "test_example.py"]
+    for command, told in ((pytest_itself, "1 passed"), (ours, "passed: 1 scenarios, 1 mints")):
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert told in done.stdout
 
 
 def test_the_ledgers_example_runs() -> None:

@@ -16,7 +16,10 @@ from harness.seeds import DEFAULT_SEED
 
 def run(
     suite: Annotated[
-        str, typer.Argument(help="What to play; `harness suites` lists them.")
+        str,
+        typer.Argument(
+            help="What to play: `harness suites` lists them; or a file or folder of your own."
+        ),
     ] = "smoke",
     seed: Annotated[
         str, typer.Option(help="Repeats a run; `random` draws a new one and prints it.")
@@ -83,6 +86,7 @@ def run(
         harness run flow --backend URL --ledger URL --deployment up.json --wallet key.json
         harness run all --workers 2
         harness run all --workers 2 --seeds 1..200
+        harness run my-scenarios/test_auction.py
     """
     from harness.run.runner import RunRequest, play
 

@@ -101,7 +101,8 @@ def play(request: RunRequest) -> tuple[int, Path]:
         code = pytest.ExitCode.TESTS_FAILED  # a gate that saw nothing has not let anybody through
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         shutil.rmtree(folder)
-        raise UsageError(f"-k {request.keyword!r} selects no scenario of suite {request.suite}")
+        chosen = "there is" if request.keyword is None else f"-k {request.keyword!r} selects"
+        raise UsageError(f"{chosen} no scenario of suite {request.suite}")
     merge_journals(folder)
     facts = _facts(request, programs, started, progress, code)
     if used_before is not None:

@@ -1,7 +1,7 @@
 """Which scenarios a suite is, in pytest's words.
 
 A suite is a selection of tests under scenarios/: `smoke` and other markers, a theme (the file's
-name without `test_`), or `all`.
+name without `test_`), or `all`. A file or folder of somebody's own scenarios is one, too.
 """
 
 from __future__ import annotations
@@ -40,7 +40,17 @@ def _first_line(path: Path) -> str:
 def _selection(suite: str) -> list[str]:
     known = suites()
     if suite not in known:
-        raise UsageError(f"suite {suite!r} is unknown; known: {', '.join(known)}")
+        own = Path(suite).resolve()
+        if not own.exists():
+            raise UsageError(
+                f"suite {suite!r} is unknown; known: {', '.join(known)}, or a file or folder with "
+                "scenarios of your own"
+            )
+        return [str(own), "-m", "not nightly", "--rootdir", str(own.parent)]
+    return [*_ours(suite), "--rootdir", str(SCENARIOS.parent)]
+
+
+def _ours(suite: str) -> list[str]:
     if suite == "all":
         return [str(SCENARIOS), "-m", "not nightly"]
     if suite in _MARKED_SUITES:
@@ -55,7 +65,6 @@ def collection_arguments(suite: str) -> list[str]:
     """
     return [
         *_selection(suite),
-        "--rootdir", str(SCENARIOS.parent),
         "-o", "addopts=",  # what a project sets for its own tests is not for scenarios
         "--import-mode=importlib",
         "-p", "no:terminal",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -82,6 +83,43 @@ def test_wrong_input_is_one_line_and_exit_2(
     (tmp_path / "bad.json").write_text(json.dumps(content))
     (tmp_path / "bad.toml").write_text("sol_used = 1")
     one_line(harness(*arguments, cwd=tmp_path), 2, told)
+
+
+OWN = '''
+def test_a_box_is_opened(testbed):
+    """Somebody opens a box."""
+    player = testbed.player()
+    player.reveal(player.mint())
+
+def test_a_box_is_free(testbed):
+    """Somebody hopes for a present."""
+    player = testbed.player()
+    before = player.balance_lamports()
+    player.mint()
+    assert player.balance_lamports() == before
+'''
+
+
+def test_scenarios_of_ones_own_are_played_like_ours(tmp_path: Path) -> None:
+    folder = tmp_path / "my scenarios"
+    folder.mkdir()
+    (folder / "test_wishes.py").write_text(OWN)
+    done = harness("run", "my scenarios", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "passed  wishes: a box is opened" in done.stderr
+    assert "FAILED  wishes: a box is free" in done.stderr
+    (summary,) = tmp_path.glob("runs/*/summary.json")
+    scenarios = json.loads(summary.read_text())["scenarios"]
+    (again,) = [one["replay"] for one in scenarios if one["outcome"] == "failed"]
+    told = shlex.split(again)
+    assert told[0] == "harness"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = harness(*told[1:], cwd=elsewhere)
+    assert done.stdout.startswith("FAILED: 1 scenario"), done.stdout + done.stderr
+    (folder / "test_wishes.py").write_text("")
+    one_line(harness("run", "my scenarios", cwd=tmp_path), 2, "there is no scenario of suite my")
+    one_line(harness("run", "scenarios of mine", cwd=tmp_path), 2, "or a file or folder with")
 
 
 def test_a_selection_of_nothing_is_exit_2(tmp_path: Path) -> None:
