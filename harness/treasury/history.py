@@ -1,8 +1,10 @@
 """A history of prices from a CSV or Parquet file, looked at hard before anything is fitted to it.
 
-Two columns: a time (ISO 8601, or seconds since 1970) and a price in USD. Prices must be above 0,
-times must rise by the same step; gaps and doubles are refused with the line that has them, because
-a fit would swallow both and say nothing.
+Two columns: a time (ISO 8601, or seconds, milliseconds or microseconds since 1970) and a price in
+USD. CoinGecko's, Yahoo's and Investing's exports are taken as they are: newest first, thousands
+with commas, and semicolons with decimal commas, as spreadsheets in half of Europe write. Prices
+must be above 0, times must rise by the same step; gaps and doubles are refused with the line that
+has them, because a fit would swallow both and say nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from harness.errors import UsageError
 ROWS_MIN = 30
 ROWS_MAX = 5_000_000
 _BYTES_MAX = 512 * 2**20
-_TIMES = ("time", "timestamp", "date", "at", "day")
+_TIMES = ("time", "timestamp", "date", "datetime", "at", "day", "snapped_at", "open_time")
+#: A number above it cannot be seconds (it would be the year 5138), so it is a finer unit.
+_SECONDS_MAX = 1e11
 _PRICES = ("price", "close", "price_usd", "sol_usd", "usd")
 
 
@@ -55,12 +59,13 @@ def read_history(path: Path) -> History:
         size = path.stat().st_size
         if size > _BYTES_MAX:
             raise UsageError(f"{path.name}: {size >> 20} MiB; at most {_BYTES_MAX >> 20} are read")
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (ValueError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(f"{path.name}: is not a table: {reason}") from None
+    table = table.reset_index(drop=True)  # so that an error can name the row
     time_column = _column(path, table.columns, _TIMES, "a time")
     price_column = _column(path, table.columns, _PRICES, "a price")
     if not ROWS_MIN <= len(table) <= ROWS_MAX:
@@ -74,7 +79,8 @@ def read_history(path: Path) -> History:
         )
     raw = table[time_column]
     if pd.api.types.is_numeric_dtype(raw):
-        times = pd.to_datetime(raw, unit="s", utc=True, errors="coerce")
+        finer = sum(bool(raw.median() > _SECONDS_MAX * 1000**power) for power in range(3))
+        times = pd.to_datetime(raw, unit=("s", "ms", "us", "ns")[finer], utc=True, errors="coerce")
     else:
         times = pd.to_datetime(raw, utc=True, errors="coerce")
     if times.isna().any():
@@ -82,10 +88,21 @@ def read_history(path: Path) -> History:
         raise UsageError(f"{path.name} row {row + 2}: {raw.iloc[row]!r} is not a time")
     seconds = times.dt.tz_localize(None).to_numpy().astype("datetime64[us]").astype(np.int64) / 1e6
     steps = np.diff(seconds)
+    if np.median(steps) < 0:  # newest first
+        prices, steps, raw = prices[::-1].copy(), -steps[::-1], raw[::-1]
     _check_steps(path, steps, raw)
     return History(
         path.name, prices, float(np.median(steps)) / 86_400, str(raw.iloc[0]), str(raw.iloc[-1])
     )
+
+
+def _read_csv(path: Path) -> Any:
+    import pandas as pd
+
+    head = pd.read_csv(path, encoding="utf-8-sig", nrows=0).columns
+    if len(head) == 1 and ";" in head[0]:
+        return pd.read_csv(path, encoding="utf-8-sig", sep=";", decimal=",")
+    return pd.read_csv(path, encoding="utf-8-sig", thousands=",")
 
 
 def _check_steps(path: Path, steps: np.ndarray, raw: Any) -> None:
@@ -98,10 +115,10 @@ def _check_steps(path: Path, steps: np.ndarray, raw: Any) -> None:
     ):
         rows = np.flatnonzero(wrong)
         if len(rows):
-            row = int(rows[0]) + 1
-            value = raw.iloc[row]
+            value = raw.iloc[int(rows[0]) + 1]
+            row = int(raw.index[int(rows[0]) + 1]) + 2
             raise UsageError(
-                f"{path.name} row {row + 2}: time {value} {what} ({len(rows)} such rows; the usual "
+                f"{path.name} row {row}: time {value} {what} ({len(rows)} such rows; the usual "
                 f"step is {usual:g} s)"
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 from pathlib import Path
 
@@ -123,6 +124,49 @@ def csv(folder: Path, change: str = "", parquet: bool = False) -> Path:
 def test_a_history_that_is_not_whole_is_refused(tmp_path: Path, change: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         read_history(csv(tmp_path, change))
+
+
+DAYS = pd.date_range("2026-01-01", periods=40, freq="D", tz="UTC")
+SEEN = np.linspace(990.25, 1185.25, 40)  # over a thousand, so that thousands are separated
+
+
+def _lines(head: str, row: str, newest_first: bool = False) -> str:
+    """A file of days and prices; `row` says how one is written."""
+    rows = [
+        row.format(day=day, ms=day.value // 10**6, us=day.value // 1000, price=price)
+        for day, price in zip(DAYS, SEEN, strict=True)
+    ]
+    return "\n".join([head, *(rows[::-1] if newest_first else rows)]) + "\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _lines("snapped_at,price,market_cap", "{day:%Y-%m-%d %H:%M:%S} UTC,{price},1.5e9"),
+        _lines("Date,Open,High,Low,Close,Adj Close,Volume", "{day:%Y-%m-%d},1,2,3,{price},4,5"),
+        _lines('\ufeff"Date","Price","Vol."', '"{day:%m/%d/%Y}","{price:,.2f}","1.2M"', True),
+        _lines("open_time,open,close", "{ms},1,{price}"),
+        _lines("timestamp,usd", "{us},{price}", True),
+        _lines("date;price", "{day:%Y-%m-%d};{price}").replace(".", ","),
+    ],
+    ids=["CoinGecko", "Yahoo", "Investing", "milliseconds", "microseconds", "decimal commas"],
+)
+def test_files_that_people_have_are_taken_as_they_are(tmp_path: Path, text: str) -> None:
+    (tmp_path / "export.csv").write_text(text, encoding="utf-8")
+    (tmp_path / "export.csv.gz").write_bytes(gzip.compress(text.encode()))
+    for name in ("export.csv", "export.csv.gz"):
+        history = read_history(tmp_path / name)
+        assert history.prices.tolist() == pytest.approx(SEEN.tolist())
+        assert history.step_days == 1.0
+
+
+def test_a_row_is_named_by_its_place_in_the_file_also_if_the_newest_is_first(
+    tmp_path: Path,
+) -> None:
+    lines = _lines("date,price", "{day:%Y-%m-%d},{price}", newest_first=True).splitlines()
+    (tmp_path / "export.csv").write_text("\n".join([*lines[:10], *lines[11:]]))
+    with pytest.raises(UsageError, match="row 10: time 2026-02-01 comes after a gap"):
+        read_history(tmp_path / "export.csv")
 
 
 def test_csv_and_parquet_say_the_same_and_can_be_bootstrapped(tmp_path: Path) -> None:
