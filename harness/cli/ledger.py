@@ -31,6 +31,19 @@ def ledger(
             metavar="ADDRESS=FILE", help="A program's ELF, put under an address. Repeatable."
         ),
     ] = None,
+    programs: Annotated[
+        str | None,
+        typer.Option(
+            help="Token Metadata, Candy Machine, Candy Guard and the buyback at their addresses: "
+            "`committed`, `fetched` or a folder with ELFs."
+        ),
+    ] = None,
+    authority: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Who may initialise and upgrade the buyback of --programs."
+        ),
+    ] = None,
     account: Annotated[
         list[str] | None,
         typer.Option(
@@ -87,12 +100,15 @@ def ledger(
 
         harness ledger
         harness ledger --fund 6vA...=100 --state my.ledger
+        harness ledger --programs committed --authority 6vA... --fund 6vA...=100
         harness ledger --program BuyB...=buyback.so --account -=oracle.json --port 0 --json
         harness ledger --clone metaqb...s1x --url https://api.mainnet-beta.solana.com
         harness ledger --fork --url https://api.devnet.solana.com --cache .accounts
     """
     if (clone or fork) and url is None:
         raise UsageError("--clone and --fork read from a cluster: name it with --url")
+    if authority is not None and programs is None:
+        raise UsageError("--authority is the buyback's of --programs: name those, too")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -102,6 +118,8 @@ def ledger(
             from harness.ledger.embedded.snapshot import restore
 
             restore(chain, state)
+        if programs is not None:
+            _add_economy(chain, programs, authority)
         _fill(chain, program or [], account or [], clone or [], url, cache)
         chain.open()
         started = _serve(chain, port, fund or [], stack)
@@ -141,6 +159,18 @@ def _chain(
         stack.callback(source.close)
     clock = VirtualClock(START) if still else RunningClock(datetime.now(UTC))
     return Chain(clock, source=source, lags=lags)
+
+
+def _add_economy(chain: Chain, programs: str, authority: str | None) -> None:
+    """The programs of every testbed, where they are not there already."""
+    from harness.ledger.embedded.machine import add_program
+    from harness.ledger.preloaded import program_images
+    from harness.programs.sets import open_set
+
+    owner = None if authority is None else _address(authority)
+    for image in program_images(owner, open_set(programs)):
+        if chain.account(image.address) is None:
+            add_program(chain.machine, image, slot=0)
 
 
 def _fill(

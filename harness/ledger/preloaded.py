@@ -9,11 +9,11 @@ from harness.programs.sets import PROGRAMS, ProgramSet, open_set
 
 
 def program_images(
-    upgrade_authority: Pubkey, programs: ProgramSet | None = None
+    upgrade_authority: Pubkey | None, programs: ProgramSet | None = None
 ) -> list[ProgramImage]:
     """The programs of every testbed, the committed ones unless given.
 
-    Only the buyback can be upgraded.
+    Only the buyback can be upgraded, and by nobody if there is no authority.
     """
     elves = (programs or open_set()).elves
     return [

@@ -20,6 +20,8 @@ from typer.testing import CliRunner
 from harness.cli.main import app
 from harness.errors import UsageError
 from harness.ledger.embedded.storage import account_to_json
+from harness.programs.sets import PROGRAMS
+from programs import elf
 from programs.addresses import SYSTEM, program_data_address
 from tests.harness.ledger.wallets import OTHER, PAYER, SOL
 
@@ -79,6 +81,23 @@ def test_it_serves_programs_accounts_and_funds_and_keeps_its_state(tmp_path: Pat
         assert client.get_transaction(signature).value is not None
 
 
+def test_it_brings_the_programs_of_the_economy(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    options = ("--programs", "committed", "--authority", str(OTHER), "--state", str(state))
+    for _ in range(2):  # the second time they are in the saved state
+        with running(*options) as (facts, _):
+            client = Client(facts["rpc_url"])
+            for program in PROGRAMS:
+                found = client.get_account_info(program.address).value
+                assert found is not None
+                assert found.executable
+                code = client.get_account_info(program_data_address(program.address)).value
+                assert code is not None
+                assert bytes(code.data)[45:] == elf.load(program.file)
+                upgradeable = bytes(code.data)[12:45] == b"\x01" + bytes(OTHER)
+                assert upgradeable == (program.name == "buyback")
+
+
 def test_it_clones_and_forks_from_another_ledger(tmp_path: Path) -> None:
     with running("--fund", f"{PAYER.pubkey()}=3", "--program", f"{PROGRAM}={ELF}") as (facts, _):
         url = facts["rpc_url"]
@@ -98,6 +117,9 @@ def test_wrong_options_are_said_in_a_line(tmp_path: Path) -> None:
     no_elf.write_text("no")
     for options, said in (
         (("--fork",), "name it with --url"),
+        (("--authority", str(OTHER)), "--authority is the buyback's of --programs"),
+        (("--programs", "none/such"), "nor a folder with ELFs"),
+        (("--programs", "committed", "--authority", "me"), "is not an address"),
         (("--program", f"{PROGRAM}={no_elf}"), "is not an ELF file"),
         (("--program", "nothing"), "--program takes ADDRESS=FILE"),
         (("--program", f"short={ELF}"), "is not an address"),
