@@ -21,6 +21,8 @@ from harness.odds.table import RarityTable, guide_table
 from harness.players.api import ApiRefusal
 from harness.testbed import Testbed
 
+pytestmark = pytest.mark.needs("analysis")
+
 GOLDEN_ODDS = {"Rare": "0.60", "Epic": "0.30", "Legendary": "0.10"}
 GOLDEN = RarityTable("golden-box", GOLDEN_ODDS)
 #: The promise of every box type that is sold.
@@ -32,11 +34,6 @@ _PLAYERS = 8
 _DRAWS = 40
 _BOXES_A_NIGHT = 200
 _ROLLS_A_NIGHT = 20_000
-
-
-@pytest.fixture(autouse=True)
-def _statistics() -> None:
-    pytest.importorskip("pyarrow", reason="needs the analysis packages: make setup")
 
 
 def on_sale(testbed: Testbed, table: RarityTable, items: int) -> BoxOnSale:

@@ -31,6 +31,7 @@ from harness.cli import (
     validity,
 )
 from harness.errors import HarnessError, StartError
+from harness.extras import missing_extra
 from harness.proxies import spare_loopback
 
 app = typer.Typer(
@@ -84,12 +85,19 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     spare_loopback()
     try:
-        app()
-    except StartError as error:
-        console.print(f"[red]harness:[/red] {escape(str(error))}", soft_wrap=True)
-        for line in error.log_lines:
-            console.print(f"  [dim]{escape(line)}[/dim]", soft_wrap=True)
-        sys.exit(error.exit_code)
+        _run()
     except HarnessError as error:
         console.print(f"[red]harness:[/red] {escape(str(error))}", soft_wrap=True)
+        for line in error.log_lines if isinstance(error, StartError) else ():
+            console.print(f"  [dim]{escape(line)}[/dim]", soft_wrap=True)
         sys.exit(error.exit_code)
+
+
+def _run() -> None:
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        told = missing_extra(error)
+        if told is None:
+            raise
+        raise told from None

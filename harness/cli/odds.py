@@ -281,33 +281,26 @@ def _open(
     prices: Path | None,
     reject: bool,
 ) -> Draws:
-    try:
-        from harness.odds.sources.named import SourceOptions, open_source
+    from harness.odds.sources.named import SourceOptions, open_source
 
-        skins = {}
-        if prices is not None:
-            from harness.odds.value import read_prices  # with Solana's client: 60 MB
+    skins = {}
+    if prices is not None:
+        from harness.odds.value import read_prices  # with Solana's client: 60 MB
 
-            skins = dict(read_prices(prices))
-        quiet = source != "testbed"  # the others are done before a bar could be read
-        with Progress(console=Console(stderr=True), transient=True, disable=quiet) as progress:
-            task = progress.add_task("draws", total=draws)
-            options = SourceOptions(
-                draws=draws,
-                seed=None if seed == "random" else seed,
-                machine=machine,
-                skins={skin: tier for tier, listed in skins.items() for skin in listed},
-                strict=not reject,
-                keep_mints=False,  # no command shows them
-                told=lambda done: progress.update(task, completed=done),
-            )
-            return open_source(source, tables, options)
-    except ModuleNotFoundError as error:
-        from harness.errors import UsageError
-
-        raise UsageError(
-            f"odds need {error.name}; run `requirements/environment all` (make setup)"
-        ) from None
+        skins = dict(read_prices(prices))
+    quiet = source != "testbed"  # the others are done before a bar could be read
+    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as progress:
+        task = progress.add_task("draws", total=draws)
+        options = SourceOptions(
+            draws=draws,
+            seed=None if seed == "random" else seed,
+            machine=machine,
+            skins={skin: tier for tier, listed in skins.items() for skin in listed},
+            strict=not reject,
+            keep_mints=False,  # no command shows them
+            told=lambda done: progress.update(task, completed=done),
+        )
+        return open_source(source, tables, options)
 
 
 def _number(seed: str) -> int:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from harness.errors import EXIT_INTERRUPTED, EXIT_PASSED
 from harness.seeds import DEFAULT_SEED
 
 
@@ -119,7 +120,8 @@ def run(
     )
     summary = json.loads(report.with_name("summary.json").read_text(encoding="utf-8"))
     counted = ", ".join(f"{number} {name}" for name, number in summary["counted"].items())
-    console.print(f"{'passed' if code == 0 else 'FAILED'}: {counted}", soft_wrap=True)
+    ended = {EXIT_PASSED: "passed", EXIT_INTERRUPTED: "interrupted"}.get(code, "FAILED")
+    console.print(f"{ended}: {counted}", soft_wrap=True)
     skips = Counter(one["message"] for one in summary["scenarios"] if one["outcome"] == "skipped")
     for reason, number in skips.most_common():
         console.print(f"skipped: {number}, {reason}", soft_wrap=True, markup=False)

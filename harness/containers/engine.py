@@ -10,7 +10,8 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from harness.errors import StartError, UsageError
+from harness.errors import StartError
+from harness.extras import missing_extra
 
 if TYPE_CHECKING:
     import docker
@@ -22,7 +23,7 @@ _RYUK = "TESTCONTAINERS_RYUK_DISABLED"
 def require_engine() -> docker.DockerClient:
     """A client of the running engine.
 
-    Raises UsageError if the client libraries are not installed, StartError if no engine answers.
+    Raises StartError if no engine answers, or the client libraries are not installed.
     """
     # Ryuk is a container that removes ours when we die. The reaper beside this file does that
     # without an image; whoever sets the variable to false gets Ryuk too. Read on import.
@@ -31,10 +32,8 @@ def require_engine() -> docker.DockerClient:
         import docker
         import testcontainers.core.container  # noqa: F401
         from docker.errors import DockerException
-    except ImportError:
-        raise UsageError(
-            "containers need the packages of requirements/all.txt: requirements/environment all"
-        ) from None
+    except ModuleNotFoundError as error:
+        raise missing_extra(error) or error from None
     try:
         client = docker.from_env(timeout=_SECONDS_MAX)
         client.ping()

@@ -96,6 +96,7 @@ def run_worker(folder: Path, master: str) -> int:
 
     Raises UsageError for a folder that holds no plan.
     """
+    require_locust()
     address, port = address_of(master, "--master")
     try:
         plan = read_plan(folder.resolve() / FILE)
@@ -113,10 +114,13 @@ def run_worker(folder: Path, master: str) -> int:
         (plan.folder / STOCK_FILE).unlink(missing_ok=True)
 
 
-def _locust(host: str) -> list[str]:
-    """Raises UsageError if Locust is not installed."""
+def require_locust() -> None:
+    """Raises ModuleNotFoundError if it is not installed."""
     if find_spec("locust") is None:  # importing it would turn this process's threads into greenlets
-        raise UsageError("load needs the packages of requirements/all.txt: make setup")
+        raise ModuleNotFoundError("No module named 'locust'", name="locust")
+
+
+def _locust(host: str) -> list[str]:
     return [
         sys.executable, "-m", "locust", "-f", str(loadtests_folder() / "locustfile.py"),
         "--host", host, "--loglevel", "WARNING",

@@ -25,7 +25,7 @@ from harness.load.aftermath import judge_limits, judge_resources
 from harness.load.crowd import Outcome, let_in
 from harness.load.economy import Economy, Parts, Visit, open_economy
 from harness.load.history import add_history, take_history_away
-from harness.load.locust_process import Elsewhere
+from harness.load.locust_process import Elsewhere, require_locust
 from harness.load.measurements import Knee, Row, Verdict, knee, table, verdicts
 from harness.load.plan import PROFILE_FILE, STOCK_FILE, Plan, write_stock
 from harness.load.profile import Profile
@@ -105,7 +105,9 @@ class LoadResult:
 
 
 def play(request: LoadRequest) -> LoadResult:
-    """Play a profile. Raises StartError if a part does not start."""
+    """Play a profile. Raises StartError if a part does not start, ModuleNotFoundError if Locust is
+    not installed."""
+    require_locust()
     profile = request.profile
     started = datetime.now(UTC)
     folder = new_run_folder(request.runs, started)

@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from harness.backend_server import prepare_database
@@ -206,4 +207,6 @@ def _missing(ledger: str, database: str) -> frozenset[str]:
         missing |= {"database server"}
     if ledger != "validator" or database.partition("=")[0] != "container":
         missing.add("containers")
+    if find_spec("pyarrow") is None:
+        missing.add("analysis")
     return frozenset(missing)

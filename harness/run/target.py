@@ -19,6 +19,7 @@ CAPABILITIES = {
     "passing time": "a ledger whose slots go on by themselves",
     "reference backend": "settings, logs and life of the backend",
     "containers": "a validator and a Postgres in containers of this run's own",
+    "analysis": "the packages of make setup, or of pip's group [analysis]",
     "embedded ledger": "accounts and programs changed past every transaction",
 }
 

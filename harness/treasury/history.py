@@ -46,15 +46,9 @@ class History:
 
 
 def read_history(path: Path) -> History:
-    """Read and check. Raises UsageError with file, row and remedy; StartError without pandas."""
-    try:
-        import pandas as pd
-    except ImportError:
-        from harness.errors import StartError
+    """Read and check. Raises UsageError with file, row and remedy."""
+    import pandas as pd
 
-        raise StartError(
-            "histories need pandas: run `requirements/environment all` (make setup)"
-        ) from None
     try:
         size = path.stat().st_size
         if size > _BYTES_MAX:

@@ -98,12 +98,8 @@ def _leave_interrupts() -> None:
 
 
 def _connect(address: str) -> Any:
-    try:
-        from distributed import Client
-    except ImportError:
-        raise StartError(
-            "Dask is not installed: run `requirements/environment all` (make setup)"
-        ) from None
+    from distributed import Client
+
     try:
         return Client(address, timeout=_DASK_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:

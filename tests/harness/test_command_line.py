@@ -261,6 +261,7 @@ def test_ctrl_c_and_a_cancelled_job_clean_up_and_keep_what_is_done(
     process.send_signal(how)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130
+    assert output.startswith("interrupted: ")
     assert "interrupted" in errors
     assert "Traceback" not in errors
     report = tmp_path / output.splitlines()[-1].removeprefix("report: ")

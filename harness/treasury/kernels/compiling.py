@@ -12,14 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-try:
-    import numba
-except ImportError:  # pragma: no cover - only where `requirements/environment run` was used
-    from harness.errors import StartError
-
-    raise StartError(
-        "the treasury model needs numba and others: run `requirements/environment all` (make setup)"
-    ) from None
+import numba
 
 from harness.database.cache import find_cache
 
