@@ -47,7 +47,7 @@ from harness.testbed import BOX_ID, Testbed
 from programs.buyback import client as buyback
 
 #: Fewer boxes than this no machine sells here: there are scenarios that take a few dozen.
-ITEMS_MIN = 100
+_ITEMS_MIN = 100
 _WELL_KNOWN = {
     "system": "11111111111111111111111111111111",
     "token": "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA",
@@ -86,7 +86,7 @@ def open_testbed(
         source = ledger_source or EmbeddedSource()
         clock = source.new_clock()
         if isinstance(clock, VirtualClock):
-            go_live(clock, config)
+            _go_live(clock, config)
         keys = source.keys(seed)
         authority, treasury = source.authority(keys), keys.keypair("treasury")
         ledger = stack.enter_context(
@@ -108,7 +108,7 @@ def open_testbed(
             book.add("faucet", ledger.funder)
         journal = Journal(journal_path, scenario, clock)
         stack.callback(journal.close)
-        items = settings.items_available or max(config.items_available, ITEMS_MIN)
+        items = settings.items_available or max(config.items_available, _ITEMS_MIN)
         config = dataclasses.replace(config, items_available=items)
         journal.write(
             "scenario",
@@ -222,7 +222,7 @@ def open_testbed(
         yield bed
 
 
-def go_live(clock: VirtualClock, config: CandyConfig) -> None:
+def _go_live(clock: VirtualClock, config: CandyConfig) -> None:
     """Let a day pass after the machine's start if that is yet to come: before it nobody mints."""
     start = config.start_date
     if start is not None and clock.now() <= start:

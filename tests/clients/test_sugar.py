@@ -45,7 +45,7 @@ _RUN_SECONDS_MAX = 300
 
 
 @pytest.fixture
-def sugar_ledger(tmp_path: Path) -> Iterator[EmbeddedLedger]:
+def sugar_ledger() -> Iterator[EmbeddedLedger]:
     """With the programs, on a port that ends in 8899: by that sugar knows a local cluster, and
     reveals and signs nothing on others that it does not know."""
     authority = key("wallet").pubkey()
