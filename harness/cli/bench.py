@@ -46,6 +46,7 @@ def bench(
         harness bench
         harness bench --mints 10000
     """
+    from harness.bench.breakdown import measure_breakdown
     from harness.bench.cycles import EARLY_CYCLE, measure_cycles
     from harness.bench.growth import measure_growth
     from harness.bench.reads import measure_reads
@@ -61,6 +62,7 @@ def bench(
         figures = measure_cycles(
             cycles, folder, seed, lambda done: progress.update(task, completed=done)
         )
+        parts = measure_breakdown(max(cycles // 5, 100), folder, seed)
         growing = progress.add_task("mints", total=mints)
         growth = measure_growth(
             mints, folder, seed, lambda done: progress.update(growing, completed=done)
@@ -85,6 +87,7 @@ def bench(
         lines += model.rows()
     measured = {
         **dataclasses.asdict(figures),
+        "breakdown": dataclasses.asdict(parts),
         "reads": dataclasses.asdict(read),
         "growth": dataclasses.asdict(growth),
         "audit": None if audit is None else dataclasses.asdict(audit),
@@ -98,6 +101,7 @@ def bench(
         (f"a cycle at {EARLY_CYCLE} mints, ms", f"{figures.early_ms:.1f}"),
         (f"a cycle at {cycles} mints, ms", f"{figures.late_ms:.1f}"),
         ("ratio", f"{figures.cost_ratio:.2f}"),
+        *parts.rows(),
         ("RPC reads a second over HTTP, one client", f"{read.calls_a_second:.0f}"),
         ("p50, ms", f"{read.p50_ms:.2f}"),
         ("reads a second of the server's processor time", f"{read.server_calls_a_second:.0f}"),
