@@ -34,8 +34,8 @@ BLOCKHASH_SLOTS = 150  # how long a transaction can land after its blockhash
 _POLL_SECONDS = 0.4
 _POLLS_MAX = 400  # 160 s: longer than any blockhash lives
 _READS_MAX = 20
-# A transaction that is only processed can still be dropped with its fork.
-_SEEN_BY_ALL = (
+#: A transaction that is only processed can still be dropped with its fork.
+SEEN_BY_ALL = (
     TransactionConfirmationStatus.Confirmed,
     TransactionConfirmationStatus.Finalized,
 )
@@ -113,7 +113,7 @@ def settle(
     signature = transaction.signatures[0]
     for _ in range(_POLLS_MAX):
         status = client.get_signature_statuses([signature]).value[0]
-        if status is not None and status.confirmation_status in _SEEN_BY_ALL:
+        if status is not None and status.confirmation_status in SEEN_BY_ALL:
             return _landed(client, clock, transaction)
         if client.get_block_height(Confirmed).value > last_valid_block_height:
             break

@@ -62,11 +62,11 @@ def bench(
         figures = measure_cycles(
             cycles, folder, seed, lambda done: progress.update(task, completed=done)
         )
-        parts = measure_breakdown(max(cycles // 5, 100), folder, seed)
         growing = progress.add_task("mints", total=mints)
         growth = measure_growth(
             mints, folder, seed, lambda done: progress.update(growing, completed=done)
         )
+        parts = measure_breakdown(max(cycles // 5, 100), folder, seed)
     lines: list[tuple[str, str]] = []
     audit = None
     if audit_draws:

@@ -22,11 +22,12 @@ from solders.transaction import VersionedTransaction
 
 from harness.clock import Clock
 from harness.errors import StartError
-from harness.submission import Outcome, sign, submit
+from harness.submission import SEEN_BY_ALL, Outcome, sign, submit
 from programs.loader import client as loader
 
 _ROUNDS_MAX = 60
 _ROUND_SECONDS = 0.8
+_IDLE_ROUNDS_MAX = 4  # some eight slots in which nothing was confirmed: the rest was dropped
 _STATUSES_MAX = 256  # the most that getSignatureStatuses takes
 
 
@@ -103,16 +104,20 @@ class Uploader:
             except (RPCException, SolanaRpcException):
                 continue  # asked again in the next round
             sent[transaction.signatures[0]] = offset
+        idle = 0
         for _ in range(_ROUNDS_MAX):
             landed = self._landed(list(sent))
             for signature in landed:
                 waiting.pop(sent.pop(signature), None)
-            if not sent or not landed:
+            idle = 0 if landed else idle + 1
+            if not sent or idle == _IDLE_ROUNDS_MAX:
                 return
-            self._clock.sleep(_ROUND_SECONDS)
 
     def _landed(self, signatures: Sequence[Signature]) -> list[Signature]:
-        """Those that are confirmed and succeeded; waits a round first."""
+        """Those that are confirmed and succeeded; waits a round first.
+
+        Only processed, the last pieces are not yet in the state that the deployment is tried on.
+        """
         self._clock.sleep(_ROUND_SECONDS)
         found = []
         for start in range(0, len(signatures), _STATUSES_MAX):
@@ -121,7 +126,9 @@ class Uploader:
             found += [
                 signature
                 for signature, status in zip(part, statuses, strict=True)
-                if status is not None and status.err is None and status.confirmation_status
+                if status is not None
+                and status.err is None
+                and status.confirmation_status in SEEN_BY_ALL
             ]
         return found
 

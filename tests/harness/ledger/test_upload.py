@@ -10,9 +10,12 @@ from solana.rpc.commitment import Confirmed
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
+from harness.clock import VirtualClock
 from harness.containers.ready import why_not
 from harness.errors import StartError
-from harness.ledger.embedded import EmbeddedLedger
+from harness.ledger.embedded import START, EmbeddedLedger
+from harness.ledger.embedded.chain import Chain
+from harness.ledger.embedded.commitment import Lags
 from harness.ledger.preloaded import program_images
 from harness.ledger.protocol import Ledger
 from harness.ledger.upload import Uploader
@@ -20,7 +23,7 @@ from harness.submission import Outcome, Submission, sign, submit
 from programs import elf
 from programs.addresses import program_data_address
 from programs.buyback import client as buyback
-from programs.loader.client import ProgramData
+from programs.loader.client import BUFFER_HEADER_BYTES, ProgramData
 
 _LAMPORTS = 50 * 10**9
 _OLD, _NEW = b"SetEnabled", b"SetENABLED"
@@ -67,6 +70,18 @@ def test_deployed_by_an_authority_then_upgraded(ledger: Ledger) -> None:
     with pytest.raises(StartError, match="upgrade the program"):
         Uploader(ledger.client(), ledger.clock, stranger).upgrade(buyback.PROGRAM_ID, code)
     assert _program_data(ledger).code == changed
+
+
+def test_a_piece_counts_when_it_is_confirmed() -> None:
+    """Else the program is put in place, as the cluster sees it, with its last pieces missing."""
+    chain = Chain(VirtualClock(START), lags=Lags(8, 40))
+    with EmbeddedLedger.serve(chain) as lagging:
+        authority, code = Keypair(), elf.load("buyback")
+        lagging.fund(authority.pubkey(), _LAMPORTS)
+        buffer = Uploader(lagging.client(), lagging.clock, authority)._fill(code)
+        seen = lagging.client().get_account_info(buffer, Confirmed).value
+        assert seen is not None
+        assert bytes(seen.data)[BUFFER_HEADER_BYTES:] == code
 
 
 def _program_data(ledger: Ledger) -> ProgramData:
