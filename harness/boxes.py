@@ -25,6 +25,9 @@ from programs.candy_guard.client import MintAccounts
 if TYPE_CHECKING:
     from harness.testbed import Testbed
 
+_RENT_LAMPORTS = 30_000_000  # of an NFT's accounts, and fees
+_SPARE_LAMPORTS = 100_000_000
+
 
 @dataclass(frozen=True)
 class BoxOnSale:
@@ -36,6 +39,10 @@ class BoxOnSale:
     odds: Mapping[str, str]
     mint_price_lamports: int
     items_available: int
+
+    def purse_lamports(self, count: int) -> int:
+        """What a wallet needs for so many of them: their price, and more than rent and fees."""
+        return (self.mint_price_lamports + _RENT_LAMPORTS) * count + _SPARE_LAMPORTS
 
 
 def guide_box(bed: Testbed) -> BoxOnSale:

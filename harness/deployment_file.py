@@ -105,15 +105,6 @@ def find_deployment(file: DeploymentFile, client: Client) -> FoundDeployment:
         except (ValueError, IndexError, ArithmeticError) as error:
             raise UsageError(f"{file.source}: {name}: {error}") from None
 
-    def refuse_early(start: datetime) -> None:
-        clock = client.get_account_info(CLOCK_SYSVAR, Confirmed).value
-        now = int.from_bytes(bytes(clock.data)[_UNIX_TIME], "little") if clock else 0
-        if now <= start.timestamp():
-            raise UsageError(
-                f"{file.source}: candy_guard: nobody can mint before {start:%Y-%m-%d %H:%M} UTC, "
-                f"and on the ledger it is {datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M}"
-            )
-
     machine = read("candy_machine", file.candy_machine, candy_machine.CandyMachine.parse)
     guards = read("candy_guard", file.candy_guard, candy_guard.Guards.parse)
     terms = read("buyback_config", file.buyback_config, buyback.Config.parse)
@@ -136,7 +127,13 @@ def find_deployment(file: DeploymentFile, client: Client) -> FoundDeployment:
         if given != known:
             raise UsageError(f"{file.source}: {name}: on the ledger it is {known}")
     if guards.start_date is not None:
-        refuse_early(guards.start_date)
+        now = _now_on(client)
+        if now <= guards.start_date:
+            raise UsageError(
+                f"{file.source}: candy_guard: nobody can mint before "
+                f"{guards.start_date:%Y-%m-%d %H:%M} UTC, and on the ledger it is "
+                f"{now:%Y-%m-%d %H:%M}"
+            )
     payment, tax, hidden = guards.sol_payment, guards.bot_tax, machine.hidden
     if payment is None or hidden is None:
         raise UsageError(
@@ -179,3 +176,10 @@ def find_deployment(file: DeploymentFile, client: Client) -> FoundDeployment:
         min_treasury_lamports=terms.min_treasury_balance,
         items_redeemed=machine.items_redeemed,
     )
+
+
+def _now_on(client: Client) -> datetime:
+    """The time by which the ledger's programs go."""
+    clock = client.get_account_info(CLOCK_SYSVAR, Confirmed).value
+    seconds = int.from_bytes(bytes(clock.data)[_UNIX_TIME], "little") if clock else 0
+    return datetime.fromtimestamp(seconds, UTC)

@@ -29,7 +29,6 @@ GOLDEN = RarityTable("golden-box", GOLDEN_ODDS)
 BOXES = [guide_table(), GOLDEN]
 
 _GOLDEN_LAMPORTS = 500_000_000
-_RENT_LAMPORTS = 50_000_000  # and fees: more than a box takes beside its price
 _PLAYERS = 8
 _DRAWS = 40
 _BOXES_A_NIGHT = 200
@@ -47,8 +46,7 @@ def on_sale(testbed: Testbed, table: RarityTable, items: int) -> BoxOnSale:
 
 def told(testbed: Testbed, box: BoxOnSale, count: int) -> BoxTold:
     """`count` boxes are minted and revealed over HTTP by eight players, every third is sold."""
-    boxes_each = -(-count // _PLAYERS)
-    purse = boxes_each * (box.mint_price_lamports + _RENT_LAMPORTS)
+    purse = box.purse_lamports(count // _PLAYERS + 1)
     players = [testbed.player(lamports=purse) for _ in range(_PLAYERS)]
     draws = []
     for number in range(count):

@@ -82,11 +82,14 @@ class RunSession:
         self.foreign = foreign_backend(
             options.backend, options.ledger, options.deployment, options.backend_map
         )
-        self.target = Target(
+        missing = (
             _missing(self.ledger_source.kind, options.database)
             if self.foreign is None
             else frozenset(CAPABILITIES) - {"passing time"}  # seen at the first long wait
         )
+        # Whatever is played against: the packages are installed here or they are not.
+        analysis = frozenset({"analysis"})
+        self.target = Target(missing - analysis if find_spec("pyarrow") else missing | analysis)
         if self.foreign is None:
             _check_live(self.config, self.ledger_source.new_clock())
         self._stack = ExitStack()
@@ -207,6 +210,4 @@ def _missing(ledger: str, database: str) -> frozenset[str]:
         missing |= {"database server"}
     if ledger != "validator" or database.partition("=")[0] != "container":
         missing.add("containers")
-    if find_spec("pyarrow") is None:
-        missing.add("analysis")
     return frozenset(missing)

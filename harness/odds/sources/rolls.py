@@ -86,8 +86,7 @@ def draws_from_testbed(
     available = asked.items_available
     if not 0 < count <= available:
         raise UsageError(f"{count} draws asked for, the machine has {available} boxes")
-    price = asked.mint_price_lamports
-    each = (price + 30_000_000) * (count // players + 1) + 100_000_000
+    each = asked.purse_lamports(count // players + 1)
     buyers = [testbed.player(lamports=each) for _ in range(min(players, count))]
     rows: list[tuple[datetime, str, str, str, str, int]] = []
     for number in range(count):
@@ -111,7 +110,7 @@ def draws_from_testbed(
             "tier": pa.array(tiers, pa.string()),
             "skin": pa.array(skins, pa.string()),
             "number": pa.array(numbers, pa.int64()),
-            "paid_lamports": pa.array([price] * count, pa.int64()),
+            "paid_lamports": pa.array([asked.mint_price_lamports] * count, pa.int64()),
         }
     )
     return draws_of([batch], "reveal API of a testbed", {table.box: table})
