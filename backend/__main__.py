@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from pydantic import ValidationError
-from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
 from backend.settings import Settings
@@ -41,8 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
         return _EXIT_USAGE
     try:
         return _run(options, settings)
-    except OperationalError:
-        _say(f"no database at {settings.db_host}:{settings.db_port}; see DB_HOST and DB_PORT")
+    except OperationalError as error:
+        why = str(error.orig).partition("\n")[0]
+        _say(f"no database: {why}; see DATABASE_URL, or DB_HOST and those that follow it")
     except OSError as error:
         _say(f"{error.filename or settings.port}: {error.strerror}")
     return _EXIT_ENVIRONMENT
@@ -115,18 +115,15 @@ def _listen(app: Any, settings: Settings, port: int, **more: Any) -> int:
 
 
 def _update_prices(file: Path, settings: Settings) -> int:
-    from backend.adapters.database import Database
+    from backend.adapters.database import Database, open_engine
     from backend.adapters.skin_prices import BadPrices, update_prices
 
-    engine = create_engine(settings.sqlalchemy_url(), hide_parameters=True)
     try:
-        rows, changed = update_prices(Database(engine), file)
+        rows, changed = update_prices(Database(open_engine(settings.sqlalchemy_url())), file)
     except BadPrices as bad:
         for problem in bad.problems:
             _say(f"{file.name}: {problem}")
         return _EXIT_USAGE
-    finally:
-        engine.dispose()
     _say(f"{changed} of {rows} prices changed")
     return 0
 

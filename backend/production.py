@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 _SECRET_BYTES_MIN = 32
 _SECRET_DISTINCT_MIN = 12
@@ -36,12 +35,9 @@ def _local(url: str) -> bool:
 
 
 def _default_password_in(url: SecretStr | None) -> bool:
-    try:
-        return url is not None and (
-            (make_url(url.get_secret_value()).password or "") in _DEFAULT_PASSWORDS
-        )
-    except ArgumentError:
-        return True
+    return url is not None and (
+        (make_url(url.get_secret_value()).password or "") in _DEFAULT_PASSWORDS
+    )
 
 
 def _test_network(url: str) -> bool:

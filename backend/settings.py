@@ -19,10 +19,13 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from backend.domain.boxes import Box, Boxes, read_boxes
 from backend.production import RULES
 
+_DRIVER = "postgresql+psycopg"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -45,6 +48,17 @@ def _authority(secret: SecretStr) -> Keypair:
         return Keypair.from_base58_string(secret.get_secret_value())
     except ValueError:
         raise ValueError("must be a private key in base58") from None
+
+
+def _database(secret: SecretStr) -> SecretStr:
+    """The URL with the driver in it. Whoever hands URLs out calls the scheme postgres, too."""
+    scheme, _, place = secret.get_secret_value().partition("://")
+    try:
+        if scheme in ("postgres", "postgresql", _DRIVER) and make_url(f"x://{place}").database:
+            return SecretStr(f"{_DRIVER}://{place}")
+    except (ArgumentError, ValueError):
+        pass  # a port that is none, for one
+    raise ValueError("must be a URL such as postgresql://user:password@host:5432/name")
 
 
 def _origin(text: str) -> None:
@@ -97,7 +111,7 @@ class Settings(BaseSettings):
     shutdown_seconds: int = Field(default=30, ge=1, le=300)
 
     #: Instead of the five below.
-    database_url: SecretStr | None = None
+    database_url: Annotated[SecretStr, AfterValidator(_database)] | None = None
     db_host: str = "127.0.0.1"
     db_port: Port = 5432
     db_username: str = "postgres"
@@ -216,7 +230,7 @@ class Settings(BaseSettings):
             return self.database_url.get_secret_value()
         password = quote(self.db_password.get_secret_value(), safe="")
         user, place = quote(self.db_username, safe=""), f"{self.db_host}:{self.db_port}"
-        return f"postgresql+psycopg://{user}:{password}@{place}/{self.db_database}"
+        return f"{_DRIVER}://{user}:{password}@{place}/{self.db_database}"
 
     def redis_url(self) -> str | None:
         if self.redis_host is None:

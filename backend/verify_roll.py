@@ -15,7 +15,7 @@ import json
 import sys
 from decimal import Decimal
 
-from backend.domain.fairness import Proof, commitment, read_choices, repeat_roll
+from backend.domain.fairness import Proof, read_choices, repeat_roll
 from backend.domain.rarity import GUIDE_ODDS, Odds
 
 
@@ -32,10 +32,11 @@ def main() -> int:
     parser.add_argument("--odds", type=_odds, default=GUIDE_ODDS, help="JSON (the guide's)")
     given = parser.parse_args()
     proof = Proof(given.commitment, given.client_seed, given.nonce, given.odds, given.choices)
-    if commitment(given.server_seed) != given.commitment:
-        sys.stderr.write("verify_roll: the server seed does not match the commitment\n")
+    try:
+        tier, template = repeat_roll(proof, given.server_seed)
+    except ValueError as not_it:
+        sys.stderr.write(f"verify_roll: {not_it}\n")
         return 1
-    tier, template = repeat_roll(proof, given.server_seed)
     sys.stdout.write(f"{tier}, template {template}\n")
     return 0
 

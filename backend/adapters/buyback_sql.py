@@ -8,8 +8,6 @@ from sqlalchemy import text
 _QUOTE = """q.id, q.nft_mint, q.user_wallet, q.state, q.amount_lamports, q.price_usd, q.sol_usd,
     q.message_sha256, q.issued_tx, q.treasury_signed, q.last_valid_block_height, q.expires_at,
     q.tx_signature, q.signed_tx"""
-_OWED = """id, kind, nft_mint, wallet, amount_lamports, state, tx_signature, signed_tx,
-    last_valid_block_height"""
 
 OPEN_BOOK = text("""
     insert into treasury_books (treasury, reserved_lamports, paid_lamports)
@@ -90,10 +88,12 @@ INVENTORY = text("""
 
 # -- what the house may owe a player ---------------------------------------------------------------
 
-OBLIGATIONS = text(f"select {_OWED} from obligations order by id limit 1000")
-OWED = text(f"""
-    select {_OWED} from obligations where state in ('approved', 'paying')
-    order by id limit :most""")
+OBLIGATIONS = text("""
+    select id, kind, nft_mint, wallet, amount_lamports, state, tx_signature,
+      last_valid_block_height from obligations order by id limit 1000""")
+OWED = text("""
+    select id, wallet, amount_lamports, tx_signature, signed_tx, last_valid_block_height
+    from obligations where state in ('approved', 'paying') order by id limit :most""")
 DECIDE = text("""
     update obligations set state = :state, wallet = coalesce(cast(:wallet as text), wallet)
     where id = :id and state = 'open'

@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
+
+from backend.adapters.database import open_engine
 
 _CATALOGUE = Path(__file__).with_name("catalogue.json")
 
@@ -47,7 +49,7 @@ def seed_catalogue(url: str) -> int:
 
     A table that has rows is left as it is.
     """
-    engine = create_engine(url)
+    engine = open_engine(url)
     try:
         with engine.begin() as connection:
             # Two processes that start at once must not both find it empty.

@@ -7,13 +7,13 @@ commit by themselves and spare BEGIN and COMMIT; `transaction` is for the rest.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, TextClause, create_engine
+from sqlalchemy import Connection, Engine, TextClause, create_engine, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from backend.domain.errors import DatabaseUnavailable
@@ -21,16 +21,29 @@ from backend.domain.errors import DatabaseUnavailable
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
+def open_engine(url: str, connections_kept: int = 5) -> Engine:
+    """Connections to a database, whose statements' values no log shows. Prisma's `?pgbouncer=true`
+    in `url` turns prepared statements off: a pooler that hands every transaction to another
+    connection loses some and meets others twice."""
+    parsed = make_url(url)
+    prepare = {"prepare_threshold": None} if parsed.query.get("pgbouncer") == "true" else {}
+    return create_engine(
+        parsed.difference_update_query(["pgbouncer"]), connect_args=prepare,
+        pool_size=connections_kept, hide_parameters=True,
+    )  # fmt: skip
+
+
 class Database:
     """Runs statements. Raises DatabaseUnavailable if the server does not answer."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, within: Connection | None = None) -> None:
         self._engine = engine
+        self._within = within
         self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def rows(self, statement: TextClause, **values: object) -> Sequence[Any]:
-        """One statement, committed by itself. Its rows, if it returns any."""
-        with _answering(), self._autocommit.connect() as connection:
+        """One statement, committed by itself or with its transaction; its rows, if it has any."""
+        with _answering(), self._connection() as connection:
             result = connection.execute(statement, values)
             return result.all() if result.returns_rows else ()
 
@@ -39,11 +52,14 @@ class Database:
         found = self.rows(statement, **values)
         return found[0] if found else None
 
+    def _connection(self) -> AbstractContextManager[Connection]:
+        return nullcontext(self._within) if self._within else self._autocommit.connect()
+
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[Database]:
         """Several statements, all or none. An exception inside takes them back."""
         with _answering(), self._engine.begin() as connection:
-            yield connection
+            yield Database(self._engine, connection)
 
 
 @contextmanager
@@ -73,7 +89,7 @@ def downgrade(url: str, revision: str = "base") -> None:
 @contextmanager
 def _alembic(url: str) -> Iterator[Config]:
     """Alembic's configuration with a connection in one transaction: all steps or none."""
-    engine = create_engine(url)
+    engine = open_engine(url)
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     try:

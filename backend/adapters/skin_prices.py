@@ -43,30 +43,25 @@ def update_prices(database: Database, path: Path) -> tuple[int, int]:
     problems: list[str] = []
     seen: set[int] = set()
     changed = rows = 0
-    with path.open(encoding="utf-8-sig", newline="") as file, database.transaction() as connection:
+    with path.open(encoding="utf-8-sig", newline="") as file, database.transaction() as entries:
         for line, row in _read(file, problems):
             rows += 1
             where = f"line {line}"
             price = _price(row.get("basePriceUsd"))
-            found = connection.execute(
-                _FIND,
-                {
-                    "weapon": row.get("weapon"),
-                    "skin": row.get("skinName"),
-                    "condition": row.get("condition") or None,
-                },
-            ).scalars().all()  # fmt: skip
+            found = entries.rows(
+                _FIND, weapon=row.get("weapon"), skin=row.get("skinName"),
+                condition=row.get("condition") or None,
+            )  # fmt: skip
             if price is None:
                 problems.append(f"{where}: basePriceUsd: {row.get('basePriceUsd')!r} is no price")
             if len(found) != 1:
                 count = "no skin" if not found else f"{len(found)} skins"
                 problems.append(f"{where}: {row.get('weapon')} | {row.get('skinName')}: {count}")
-            elif found[0] in seen:
+            elif found[0].id in seen:
                 problems.append(f"{where}: {row['weapon']} | {row['skinName']}: stands twice")
             elif price is not None:
-                seen.add(found[0])
-                values = {"id": found[0], "price": price}
-                changed += connection.execute(_SET, values).scalar() is not None
+                seen.add(found[0].id)
+                changed += len(entries.rows(_SET, id=found[0].id, price=price))
         if problems or not rows:
             raise BadPrices(problems or ["no rows"])
     return rows, changed

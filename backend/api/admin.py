@@ -15,11 +15,10 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
-from sqlalchemy import create_engine
 
 from backend.adapters import buyback_sql as sql
 from backend.adapters.clock import SystemClock
-from backend.adapters.database import Database
+from backend.adapters.database import Database, open_engine
 from backend.api.answers import Address
 from backend.api.logs import make_logger
 from backend.domain import errors as no
@@ -43,8 +42,7 @@ def create_admin_app(settings: Settings) -> FastAPI:
     secret = settings.admin_token.get_secret_value().encode()
     clock = SystemClock()
     logger = make_logger(sys.stderr, clock, settings)
-    engine = create_engine(settings.sqlalchemy_url(), pool_size=2, hide_parameters=True)
-    db = Database(engine)
+    db = Database(open_engine(settings.sqlalchemy_url(), 2))
     fairness = Fairness(db, clock, random.SystemRandom())
 
     def operator(token: _Token) -> None:
@@ -60,8 +58,7 @@ def create_admin_app(settings: Settings) -> FastAPI:
     @app.get("/obligations")
     def owed() -> list[dict[str, Any]]:
         """What the house may owe, oldest first."""
-        rows = [row._asdict() for row in db.rows(sql.OBLIGATIONS)]
-        return [{name: one[name] for name in one if name != "signed_tx"} for one in rows]
+        return [row._asdict() for row in db.rows(sql.OBLIGATIONS)]
 
     @app.post("/obligations/{number}")
     def decide(number: int, decision: Decision) -> dict[str, bool]:
@@ -75,10 +72,8 @@ def create_admin_app(settings: Settings) -> FastAPI:
     @app.post("/fairness/rotate")
     def rotate() -> dict[str, str | None]:
         """Disclose the seed in use and commit to a new one."""
-        turned = fairness.rotate()
-        seed = turned.disclosed_seed
-        disclosed = None if seed is None else seed.hex()
-        return {"commitment": turned.commitment, "disclosedSeed": disclosed}
+        commitment, seed = fairness.rotate()
+        return {"commitment": commitment, "disclosedSeed": None if seed is None else seed.hex()}
 
     @app.get("/payouts")
     def payouts(after: int = 0) -> list[dict[str, Any]]:

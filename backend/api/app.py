@@ -15,13 +15,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from httpx import Response as HttpxResponse
 from solana.rpc.api import Client
-from sqlalchemy import create_engine
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from backend.access.sign_in import SignIn
 from backend.access.tokens import AccessTokens
 from backend.adapters.clock import Clock, SystemClock
+from backend.adapters.database import open_engine
 from backend.adapters.ledger import Ledger
 from backend.adapters.price_feed import PriceFeed
 from backend.adapters.price_sources import make_sources
@@ -56,9 +56,7 @@ def create_app(
     """
     clock = clock or SystemClock()
     logger = make_logger(log or sys.stderr, clock, settings)
-    engine = create_engine(
-        settings.sqlalchemy_url(), pool_size=POOL_CONNECTIONS_KEPT, hide_parameters=True
-    )
+    engine = open_engine(settings.sqlalchemy_url(), POOL_CONNECTIONS_KEPT)
     metrics = Metrics()
     ledger = Ledger(rpc or _rpc(settings, metrics), clock)
     price = price or _price(settings, clock, logger, metrics)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -97,28 +98,30 @@ class Metrics:
 
     def text(self, gauges: Gauges) -> bytes:
         """In Prometheus' format, with gauges of now; of all processes if there are several."""
+        callers = float(self.suspicious_callers())
+        read = {
+            **gauges,
+            "requests_under_way": ("Of the API, in this process", float(self.under_way)),
+            "suspicious_callers": ("With many suspicious refusals, of this process", callers),
+        }
+        metrics: list[Metric] = [
+            GaugeMetricFamily(f"{_NAMESPACE}_{name}", description, value=value)
+            for name, (description, value) in read.items()
+        ]
         shown = CollectorRegistry()
         if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
             MultiProcessCollector(shown)
         else:
-            shown.register(_Of(self._registry.collect))
-        callers = float(self.suspicious_callers())
-        own = {
-            "requests_under_way": ("Of the API, in this process", float(self.under_way)),
-            "suspicious_callers": ("With many suspicious refusals, of this process", callers),
-        }
-        shown.register(_Of(lambda: _gauges({**gauges, **own})))
+            metrics += self._registry.collect()
+        shown.register(_Read(metrics))
         return generate_latest(shown)
 
 
-class _Of(Collector):
-    def __init__(self, collect: Callable[[], Iterable[Metric]]) -> None:
-        self._collect = collect
+@dataclass(eq=False)
+class _Read(Collector):
+    """Metrics that were read before."""
 
-    def collect(self) -> Iterator[Metric]:
-        return iter(self._collect())
+    metrics: list[Metric]
 
-
-def _gauges(read: Gauges) -> Iterator[Metric]:
-    for name, (description, value) in read.items():
-        yield GaugeMetricFamily(f"{_NAMESPACE}_{name}", description, value=value)
+    def collect(self) -> list[Metric]:
+        return self.metrics

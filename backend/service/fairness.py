@@ -14,14 +14,6 @@ from backend.domain.rarity import Randomness
 
 
 @dataclass(frozen=True)
-class Rotation:
-    """The commitment from now on, and the seed that was used up to now."""
-
-    commitment: str
-    disclosed_seed: bytes | None
-
-
-@dataclass(frozen=True)
 class Fairness:
     """The referee's folded papers."""
 
@@ -29,14 +21,15 @@ class Fairness:
     clock: Clock
     randomness: Randomness
 
-    def rotate(self) -> Rotation:
-        """Disclose the seed in use, if any, and commit to a new one."""
+    def rotate(self) -> tuple[str, bytes | None]:
+        """Commit to a new seed and disclose the one in use: the commitment, and that seed if there
+        was one."""
         seed = bytes(self.randomness.randrange(256) for _ in range(SEED_BYTES))
         now, published = self.clock.now(), commitment(seed)
-        with self.db.transaction() as connection:
-            old = connection.execute(sql.DISCLOSE, {"now": now}).scalar()
-            connection.execute(sql.COMMIT, {"commitment": published, "seed": seed, "now": now})
-        return Rotation(published, None if old is None else bytes(old))
+        with self.db.transaction() as entries:
+            old = entries.first(sql.DISCLOSE, now=now)
+            entries.rows(sql.COMMIT, commitment=published, seed=seed, now=now)
+        return published, None if old is None else bytes(old.seed)
 
     def ensure(self) -> None:
         """Commit to a seed if there is none in use."""

@@ -8,7 +8,6 @@ still is what the mover saw, so processes may race and one of them wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,9 +17,9 @@ from solders.hash import Hash
 from solders.message import Message
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
-from sqlalchemy import Connection
 
 from backend.adapters import reveal_sql as sql
+from backend.adapters.database import Database
 from backend.domain import errors as no
 from backend.domain.boxes import Box
 from backend.domain.fairness import FairRandomness, choices_text
@@ -149,8 +148,8 @@ class RevealService(Service):
         by_tier = self._by_tier()
         try:
             if self.settings.provably_fair:
-                with self.db.transaction() as connection:
-                    return self._roll_fairly(roll, connection, by_tier)
+                with self.db.transaction() as entries:
+                    return self._roll_fairly(roll, entries, by_tier)
             return self._roll(roll, by_tier)
         except _AlreadyDrawn:
             return self._drawn_by_another(str(mint), no.RevealInProgress)
@@ -158,18 +157,16 @@ class RevealService(Service):
     def _roll(self, roll: _Roll, by_tier: dict[str, list[Any]]) -> Any:
         choices = list(by_tier.get(roll.box.odds.roll(self.randomness), ()))
         if not any(one.limited for one in choices):
-            return self._entered(roll, _pick(choices, self.randomness), self.db.first)
-        with self.db.transaction() as connection:
+            return self._entered(roll, _pick(choices, self.randomness), self.db)
+        with self.db.transaction() as entries:
             while True:
                 template = _pick(choices, self.randomness)
-                if _taken(template, connection):
-                    return self._entered(roll, template, _within(connection))
+                if _taken(template, entries):
+                    return self._entered(roll, template, entries)
                 choices.remove(template)
 
-    def _roll_fairly(
-        self, roll: _Roll, connection: Connection, by_tier: dict[str, list[Any]]
-    ) -> Any:
-        fair = connection.execute(sql.NONCE).first()
+    def _roll_fairly(self, roll: _Roll, entries: Database, by_tier: dict[str, list[Any]]) -> Any:
+        fair = entries.first(sql.NONCE)
         if fair is None:
             raise no.RevealInProgress("No server seed is committed to; see docs/backend.md")
         # Without a seed of the player's, the NFT's address: the server does not choose it either.
@@ -182,20 +179,20 @@ class RevealService(Service):
             tier = roll.box.odds.roll(randomness)
             choices = list(by_tier.get(tier, ())) if choices is None else choices
             template = _pick(choices, randomness)
-            if _taken(template, connection):
+            if _taken(template, entries):
                 proof = choices_text([(one.id, one.weight) for one in choices])
-                return self._entered(roll, template, _within(connection), fair, proof)
+                return self._entered(roll, template, entries, fair, proof)
             choices.remove(template)
 
     def _entered(
-        self, roll: _Roll, template: Any, first: Callable[..., Any], fair: Any = None,
+        self, roll: _Roll, template: Any, entries: Database, fair: Any = None,
         choices: str | None = None,
     ) -> Any:  # fmt: skip
         """Sign the roll and enter it, ready to be sent."""
         uri = f"{self.settings.metadata_base_uri}/{template.id}"
         transaction = self._transaction(roll.metadata, template.title, uri, roll.blockhash)
         now = self.clock.now()
-        row = first(
+        row = entries.first(
             sql.ENTER, mint=str(roll.metadata.mint), box_id=roll.box.id, template_id=template.id,
             uri=uri, signature=str(transaction.signatures[0]), signed_tx=bytes(transaction),
             last_height=roll.last_height, now=now, next_try_at=now + _LEASE,
@@ -345,13 +342,6 @@ def _pick(choices: list[Any], randomness: Randomness) -> Any:
     return pick(choices, randomness, [one.weight for one in choices])
 
 
-def _taken(template: Any, connection: Connection) -> bool:
+def _taken(template: Any, entries: Database) -> bool:
     """One from the stock, if it has one; False if there is none left."""
-    if not template.limited:
-        return True
-    return connection.execute(sql.TAKE, {"id": template.id}).first() is not None
-
-
-def _within(connection: Connection) -> Callable[..., Any]:
-    """`Database.first` inside a transaction."""
-    return lambda statement, **values: connection.execute(statement, values).first()
+    return not template.limited or bool(entries.rows(sql.TAKE, id=template.id))

@@ -300,10 +300,10 @@ def test_a_fair_roll_can_be_repeated_by_anybody(testbed: Testbed) -> None:
     """Commit, roll five times, disclose: each roll follows from the seeds, and from no others."""
     rows(testbed, "update skin_templates set stock = 1, weight = id")
     services, player = services_of(testbed, provably_fair=True), testbed.player()
-    published = services.fairness.rotate().commitment
+    published = services.fairness.rotate()[0]
     for number in range(5):
         services.reveals.reveal(player.mint().mint, testbed.box_id, client_seed=f"mine {number}")
-    disclosed = services.fairness.rotate().disclosed_seed
+    disclosed = services.fairness.rotate()[1]
     assert disclosed is not None
     draws = rows(
         testbed,

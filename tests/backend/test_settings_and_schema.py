@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from solders.keypair import Keypair
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 
 from backend.adapters.catalogue import catalogue, seed_catalogue
-from backend.adapters.database import downgrade, migrate
+from backend.adapters.database import Database, downgrade, migrate, open_engine
 from backend.domain.rarity import GUIDE_ODDS
 from harness.database import EmbeddedPostgres
 
@@ -87,6 +88,10 @@ def start(*command: str, **changes: str | None) -> subprocess.CompletedProcess[s
         ({"ADMIN_WALLET_PRIVATE_KEY": "[1,2,3]"}, "array of 64 numbers"),
         ({"ADMIN_PRIVATE_KEY": "abc"}, "must be a private key in base58"),
         ({"PORT": "99999"}, "PORT: "),
+        ({"DATABASE_URL": "loot"}, "DATABASE_URL: must be a URL such as postgresql://"),
+        ({"DATABASE_URL": "mysql://u:p@127.0.0.1/loot"}, "DATABASE_URL: must be a URL such as"),
+        ({"DATABASE_URL": "postgres://u:p@127.0.0.1:first/loot"}, "DATABASE_URL: must be a URL"),
+        ({"DATABASE_URL": "postgres://u:p@127.0.0.1"}, "DATABASE_URL: must be a URL such as"),
     ],
 )
 def test_wrong_variables_are_named(changes: dict[str, str | None], told: str) -> None:
@@ -97,7 +102,38 @@ def test_wrong_variables_are_named(changes: dict[str, str | None], told: str) ->
     assert "Traceback" not in done.stderr
 
 
-def test_without_a_database_it_says_so() -> None:
-    done = start()
+@pytest.mark.parametrize("changes", [{}, {"DATABASE_URL": "postgres://u:hidden@127.0.0.1:1/x"}])
+def test_without_a_database_it_says_so(changes: dict[str, str]) -> None:
+    done = start(**changes)
     assert done.returncode == 3
-    assert done.stderr == "backend: no database at 127.0.0.1:1; see DB_HOST and DB_PORT\n"
+    assert re.fullmatch(
+        r'backend: no database: .*"127\.0\.0\.1", port 1 failed: .*; see DATABASE_URL, .*\n',
+        done.stderr,
+    )
+    assert "hidden" not in done.stderr
+
+
+def test_a_database_that_lets_nobody_in_says_why(url: str) -> None:
+    done = start("migrate", DATABASE_URL=url.replace("/schema", "/another"))
+    assert done.returncode == 3
+    assert 'database "another" does not exist' in done.stderr
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_name_of_the_scheme_is_taken(url: str, scheme: str) -> None:
+    place = url.partition("://")[2]
+    done = start("migrate", DATABASE_URL=f"{scheme}://{place}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_behind_a_pooler_nothing_is_prepared(url: str, pooled: bool) -> None:
+    """A pooler of transactions gives each to another connection: prepared statements are lost, or
+    met twice. Without the pooler they are used, so that this can see them."""
+    engine = open_engine(f"{url}{'&' if '?' in url else '?'}pgbouncer=true" if pooled else url, 1)
+    database = Database(engine)
+    for _ in range(12):
+        database.rows(text("select cast(:n as integer) as n"), n=1)
+    seen = database.rows(text("select count(*) as most from pg_prepared_statements"))[0].most
+    engine.dispose()
+    assert (seen == 0) == pooled
