@@ -72,10 +72,8 @@ def _serve(workers: int | None, settings: Settings) -> int:
         made_up = settings.jwt_secret.get_secret_value() or secrets.token_urlsafe(32)
         os.environ.setdefault("JWT_SECRET", made_up)
         os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="metrics-"))
-    return _listen(
-        "backend.__main__:app_of_environment", settings, settings.port,
-        factory=True, workers=workers,
-    )  # fmt: skip
+    app = "backend.__main__:app_of_environment"
+    return _listen(app, settings, settings.port, workers, factory=True)
 
 
 def app_of_environment() -> object:
@@ -98,7 +96,7 @@ def _serve_admin(settings: Settings) -> int:
     return _listen(create_admin_app(settings), settings, settings.admin_port)
 
 
-def _listen(app: Any, settings: Settings, port: int, **more: Any) -> int:
+def _listen(app: Any, settings: Settings, port: int, workers: int = 1, **more: Any) -> int:
     """Serve until told to stop. Raises OSError if the port is taken; uvicorn would only log it."""
     import uvicorn
 
@@ -106,7 +104,7 @@ def _listen(app: Any, settings: Settings, port: int, **more: Any) -> int:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((settings.host, port))
     uvicorn.run(
-        app, host=settings.host, port=port, log_config=None, access_log=False,
+        app, host=settings.host, port=port, workers=workers, log_config=None, access_log=False,
         proxy_headers=False,  # the gate believes TRUSTED_PROXIES only
         timeout_keep_alive=75,  # longer than clients (httpx: 5 s): none meets a closing connection
         server_header=False, timeout_graceful_shutdown=settings.shutdown_seconds, **more,

@@ -255,5 +255,7 @@ class Settings(BaseSettings):
         """Everything that must never be written anywhere, for the redactor."""
         hidden = [value for value in vars(self).values() if isinstance(value, SecretStr)]
         texts = {secret.get_secret_value() for secret in hidden}
-        texts |= {urlsplit(self.solana_rpc_url).query, urlsplit(self.solana_ws_url or "").query}
+        for url in (self.solana_rpc_url, self.solana_ws_url or ""):  # providers put keys into both
+            parts = (urlsplit(url).path.strip("/"), urlsplit(url).query)
+            texts |= {part for part in parts if len(part) >= 16}
         return tuple(sorted((text for text in texts if len(text) >= 6), key=len, reverse=True))

@@ -7,10 +7,12 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import httpx
 import pytest
 from solders.keypair import Keypair
 from sqlalchemy import create_engine, inspect, text
@@ -18,7 +20,9 @@ from sqlalchemy import create_engine, inspect, text
 from backend.adapters.catalogue import catalogue, seed_catalogue
 from backend.adapters.database import Database, downgrade, migrate, open_engine
 from backend.domain.rarity import GUIDE_ODDS
+from backend.settings import Settings
 from harness.database import EmbeddedPostgres
+from harness.ports import free_port
 
 KEY = Keypair.from_seed(b"k" * 32)
 ADDRESS = str(KEY.pubkey())
@@ -70,13 +74,19 @@ def test_the_house_has_an_edge_at_the_guides_prices() -> None:
     assert expected * Decimal("0.85") < mint_usd
 
 
-def start(*command: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
+def begin(*command: str, **changes: str | None) -> subprocess.Popen[str]:
     environment = {**os.environ, **ENVIRONMENT, **changes}
-    return subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-m", "backend", *command],
         env={name: value for name, value in environment.items() if value is not None},
-        capture_output=True, text=True, timeout=60, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+
+
+def start(*command: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
+    process = begin(*command, **changes)
+    out, error = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, error)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +110,36 @@ def test_wrong_variables_are_named(changes: dict[str, str | None], told: str) ->
     assert told in done.stderr
     assert str(KEY) not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_a_host_says_of_workers_does_not_reach_the_operators_routes() -> None:
+    """Heroku and the like set WEB_CONCURRENCY, which uvicorn heeds unless it is told otherwise."""
+    port = free_port()
+    admin = begin("admin", ADMIN_TOKEN="t" * 20, ADMIN_PORT=str(port), WEB_CONCURRENCY="4")
+    try:
+        for _ in range(200):
+            try:
+                assert httpx.get(f"http://127.0.0.1:{port}/payouts").status_code == 401
+                return
+            except httpx.TransportError:
+                assert admin.poll() is None, admin.communicate()[0]
+                time.sleep(0.1)
+        raise AssertionError("the operators' routes did not come up in 20 s")
+    finally:
+        admin.terminate()
+        admin.communicate(timeout=30)
+
+
+def test_keys_in_the_rpc_url_are_known_secrets() -> None:
+    settings = Settings.model_validate({
+        **{name.lower(): value for name, value in ENVIRONMENT.items()},
+        "solana_rpc_url": "https://name.example/0123456789abcdef0123456789abcdef01234567/",
+        "solana_ws_url": "wss://name.example/v2/short?api-key=0123456789",
+    })  # fmt: skip
+    known = settings.secret_texts()
+    assert "0123456789abcdef0123456789abcdef01234567" in known
+    assert "api-key=0123456789" in known
+    assert "v2/short" not in known
 
 
 @pytest.mark.parametrize("changes", [{}, {"DATABASE_URL": "postgres://u:hidden@127.0.0.1:1/x"}])
