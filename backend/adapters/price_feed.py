@@ -104,7 +104,3 @@ class PriceFeed:
         while not stop.is_set():
             self.refresh_if_due()
             stop.wait(_LOOK_SECONDS)
-
-    def close(self) -> None:
-        for source in self.sources:
-            source.close()

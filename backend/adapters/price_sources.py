@@ -70,9 +70,6 @@ class HttpSource:
             raise SourceFailed("answered no price")
         return Reading(self.name, usd, confidence, at)
 
-    def close(self) -> None:
-        self._http.close()
-
 
 @dataclass(frozen=True)
 class StaticSource:
@@ -83,9 +80,6 @@ class StaticSource:
 
     def fetch(self, now: datetime) -> Reading:
         return Reading(self.name, self.usd, Decimal(0), now)
-
-    def close(self) -> None:
-        pass
 
 
 Source = HttpSource | StaticSource

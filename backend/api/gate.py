@@ -90,7 +90,9 @@ class Gate:
         path: str = scope["path"]
         if path.startswith(self._prefix):
             peer = scope["client"][0] if scope.get("client") else ""
-            callers = [self._proxies.caller(peer, headers.get("x-forwarded-for", ""))]
+            # A proxy may add a line of its own to those that the client has made up.
+            forwarded = ",".join(headers.getlist("x-forwarded-for"))
+            callers = [self._proxies.caller(peer, forwarded)]
             opening = scope["method"] == "POST" and path.startswith(self._prefix + "reveal/")
             names = ("general", "reveal") if opening else ("general",)
             caller, problem = self.tokens.caller(headers.get("authorization"))

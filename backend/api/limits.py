@@ -7,8 +7,10 @@ does not answer, this process's memory counts on, so that a broken Redis opens n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from ipaddress import IPv6Address, ip_address, ip_network
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from limits.aio.storage import RedisStorage
 from limits.errors import StorageError
@@ -19,6 +21,7 @@ from backend.settings import Settings
 
 _KEYS_MAX = 100_000
 _HOPS_MAX = 20
+_WITH_PORT = re.compile(r"(?:\[(?P<v6>[^]]*)\]|(?P<v4>[\d.]+))(?::\d+)?")
 _REDIS_SECONDS = 0.25
 
 
@@ -29,9 +32,6 @@ class Counters:
         self._clock = clock
         self._keys_max = keys_max
         self._kept: dict[str, tuple[int, float]] = {}
-
-    def __len__(self) -> int:
-        return len(self._kept)
 
     def count(self, key: str, window_seconds: int) -> tuple[int, float]:
         """Count one; how many there are in this window, and when it ends."""
@@ -97,15 +97,18 @@ class Proxies:
         into X-Forwarded-For, further left, is never believed. IPv6 as its /64, which is one
         customer."""
         hops = forwarded.split(",")[-_HOPS_MAX:] if forwarded and self._networks else []
-        try:
-            address = ip_address(peer)
-        except ValueError:
-            return "unknown"
-        while hops and any(address in network for network in self._networks):
-            try:
-                address = ip_address(hops.pop().strip())
-            except ValueError:
-                break
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        address = None
+        with suppress(ValueError):  # then the last one that is an address counts
+            address = _address(peer)
+            while hops and any(address in network for network in self._networks):
+                address = _address(hops.pop().strip())
+        if isinstance(address, IPv6Address):
             return str(ip_network((int(address), 64), strict=False).network_address)
-        return str(address)
+        return str(address or "unknown")
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    """Without the port that some proxies add; as IPv4 where a socket for both families maps it."""
+    bare = _WITH_PORT.fullmatch(text)
+    address = ip_address(bare["v6"] or bare["v4"] if bare else text)
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address

@@ -83,6 +83,19 @@ def test_what_a_client_says_of_its_address_is_not_believed(testbed: Testbed) -> 
     assert answers == [200, 200, 200, 429]
 
 
+def test_a_line_that_the_proxy_adds_counts_not_the_clients_own(testbed: Testbed) -> None:
+    """HAProxy's `option forwardfor` adds a header line; the client's own stays before it."""
+    with serve(testbed, rate_limit_max_requests=3, trusted_proxies=("127.0.0.1",)) as served:
+        answers = [
+            served.http.get(
+                "/buyback/status",
+                headers=[("x-forwarded-for", f"1.2.3.{n}"), ("x-forwarded-for", "203.0.113.1")],
+            ).status_code
+            for n in range(4)
+        ]
+    assert answers == [200, 200, 200, 429]
+
+
 @pytest.mark.parametrize(
     ("peer", "forwarded", "caller"),
     [
@@ -91,6 +104,11 @@ def test_what_a_client_says_of_its_address_is_not_believed(testbed: Testbed) -> 
         ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
         ("10.0.0.1", "1.2.3.4, 198.51.100.1, 10.0.0.2", "198.51.100.1"),
         ("10.0.0.1", "1.2.3.4, forged!", "10.0.0.1"),
+        ("10.0.0.1", "198.51.100.1:51234", "198.51.100.1"),
+        ("10.0.0.1", "[2001:db8:1:2:3::4]:443", "2001:db8:1:2::"),
+        ("10.0.0.1", "2001:db8:1:2:3::4, [::ffff:10.0.0.3]", "2001:db8:1:2::"),
+        ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("::ffff:203.0.113.9", "198.51.100.1", "203.0.113.9"),
         ("2001:db8:1:2:3::4", "", "2001:db8:1:2::"),
         ("testclient", "", "unknown"),
     ],
@@ -109,7 +127,7 @@ def test_counters_in_memory_are_bounded_and_end_with_the_clock() -> None:
     counters = Counters(clock, keys_max=10)
     for number in range(50):
         assert counters.count(f"key-{number}", 60)[0] == 1
-    assert len(counters) == 10
+    assert len(counters._kept) == 10
     assert [counters.count("one", 60)[0] for _ in range(3)] == [1, 2, 3]
     clock.sleep(60)
     assert counters.count("one", 60) == (1, clock.now().timestamp() + 60)
