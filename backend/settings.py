@@ -103,6 +103,8 @@ class Settings(BaseSettings):
     #: Addresses or networks whose X-Forwarded-For is believed.
     trusted_proxies: Annotated[tuple[Annotated[str, _checked(ip_network)], ...], NoDecode] = ()
     body_bytes_max: int = Field(default=16_384, ge=4096, le=1_048_576)
+    #: How long a body may take to arrive, for as long as it holds a place of IN_FLIGHT_MAX.
+    body_seconds_max: int = Field(default=10, ge=1, le=300)
     #: Requests at work at once in one process; fewer suit a near RPC, more a far one.
     threads: int = Field(default=40, ge=1, le=1000)
     #: Requests under way in one process; further ones are told to come back (OVERLOADED).

@@ -13,10 +13,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from decimal import Decimal
 
+from backend.domain.boxes import read_odds
 from backend.domain.fairness import Proof, read_choices, repeat_roll
-from backend.domain.rarity import GUIDE_ODDS, Odds
+from backend.domain.rarity import GUIDE_ODDS
 
 
 def main() -> int:
@@ -29,7 +29,8 @@ def main() -> int:
     parser.add_argument("--client-seed", required=True)
     parser.add_argument("--nonce", required=True, type=int)
     parser.add_argument("--choices", required=True, type=read_choices, help="ID:WEIGHT,...")
-    parser.add_argument("--odds", type=_odds, default=GUIDE_ODDS, help="JSON (the guide's)")
+    parser.add_argument("--odds", type=lambda text: read_odds(json.loads(text)), default=GUIDE_ODDS,
+                        help="JSON (the guide's)")  # fmt: skip
     given = parser.parse_args()
     proof = Proof(given.commitment, given.client_seed, given.nonce, given.odds, given.choices)
     try:
@@ -39,10 +40,6 @@ def main() -> int:
         return 1
     sys.stdout.write(f"{tier}, template {template}\n")
     return 0
-
-
-def _odds(text: str) -> Odds:
-    return Odds(tuple((tier, Decimal(share)) for tier, share in json.loads(text).items()))
 
 
 if __name__ == "__main__":

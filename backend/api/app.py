@@ -39,7 +39,8 @@ from backend.settings import Settings
 
 _RPC_TIMEOUT_SECONDS = 30.0
 _STOP_SECONDS = 35.0  # a round of the worker waits for the ledger at most that long
-_OF_STATUS = {404: no.PathUnknown, 405: no.MethodNotAllowed, 413: no.BodyTooLarge}
+_OF_STATUS = {404: no.PathUnknown, 405: no.MethodNotAllowed, 408: no.BodyTooSlow,
+              413: no.BodyTooLarge}  # fmt: skip
 
 
 def create_app(

@@ -8,6 +8,7 @@ Refusals leave in one form, what nobody foresaw as INTERNAL_ERROR with its trace
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -22,7 +23,7 @@ from backend.access.tokens import AccessTokens
 from backend.api.limits import Proxies, RateLimits
 from backend.api.logs import Logger
 from backend.api.metrics import Metrics
-from backend.domain.errors import BodyTooLarge, InternalError, Overloaded, RateLimited, Refusal
+from backend.domain import errors as no
 from backend.settings import Settings
 
 _GIVEN_ID = re.compile(r"[A-Za-z0-9-]{1,16}")  # too short to hold an address
@@ -65,15 +66,15 @@ class Gate:
         try:
             if counted and self.metrics.under_way > self.settings.in_flight_max:
                 self.metrics.overloaded()
-                raise Overloaded
+                raise no.Overloaded
             await self._admit(scope, headers)
             await self.app(scope, self._weighed(receive), answer)
-        except Refusal as refusal:
+        except no.Refusal as refusal:
             await refuse(refusal, scope, answer)
         except Exception:
             self.logger.exception("request failed", request_id=request_id, route=route_of(scope))
             if status == 0:
-                await refuse(InternalError(), scope, answer)
+                await refuse(no.InternalError(), scope, answer)
         finally:
             self.metrics.under_way -= counted
         seconds = time.perf_counter() - started
@@ -101,25 +102,29 @@ class Gate:
                 callers.append(str(caller.wallet))
             try:
                 await self.limits.check(names, callers)
-            except RateLimited as limited:
+            except no.RateLimited as limited:
                 self.metrics.rate_limited(limited.limit, callers[-1])
                 raise
             if problem is not None:
                 raise problem
         length = headers.get("content-length", "0")
         if length.isascii() and length.isdigit() and int(length) > self.settings.body_bytes_max:
-            raise BodyTooLarge
+            raise no.BodyTooLarge
 
     def _weighed(self, receive: Receive) -> Receive:
-        """`receive` that stops a body without a declared length as soon as it is too large."""
-        seen = 0
+        """`receive` that stops a body that is too slow, or turns out to be too large."""
+        seen, ends = 0, asyncio.get_running_loop().time() + self.settings.body_seconds_max
 
         async def weighed() -> Message:
             nonlocal seen
-            message = await receive()
+            try:
+                async with asyncio.timeout_at(ends):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(no.BodyTooSlow.status) from None
             seen += len(message.get("body", b""))
             if seen > self.settings.body_bytes_max:
-                raise HTTPException(BodyTooLarge.status)
+                raise HTTPException(no.BodyTooLarge.status)
             return message
 
         return weighed
@@ -130,7 +135,7 @@ def route_of(scope: Scope) -> str:
     return getattr(scope.get("route"), "path", "unknown")
 
 
-async def refuse(refusal: Refusal, scope: Scope, send: Send) -> None:
+async def refuse(refusal: no.Refusal, scope: Scope, send: Send) -> None:
     """Answer a refusal: `{"success": false, "error": {"code": ..., "message": ...}}`."""
     scope["code"] = refusal.code
     body = json.dumps(refusal.body()).encode()

@@ -12,8 +12,8 @@ from backend.domain import errors as no
 
 #: What every endpoint of the API may answer.
 EVERYWHERE: tuple[type[no.Refusal], ...] = (
-    no.InvalidInput, no.TokenInvalid, no.BodyTooLarge, no.RateLimited, no.Overloaded,
-    no.InternalError, no.DatabaseUnavailable,
+    no.InvalidInput, no.TokenInvalid, no.BodyTooSlow, no.BodyTooLarge, no.RateLimited,
+    no.Overloaded, no.InternalError, no.DatabaseUnavailable,
 )  # fmt: skip
 #: For the schema only; the gate reads the token.
 _WALLET = HTTPBearer(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, QueuePool, text
 
@@ -46,9 +46,7 @@ class Probes:
     service: Service
     engine: Engine
     _kept: tuple[float, Seen] | None = None
-
-    def __post_init__(self) -> None:
-        self._lock = threading.Lock()
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self) -> Seen:
         with self._lock:

@@ -52,6 +52,7 @@ def _refusal(
 InvalidInput = _refusal(422, "INVALID_INPUT", "A field is missing or malformed")
 PathUnknown = _refusal(404, "PATH_UNKNOWN", "There is nothing at this path")
 MethodNotAllowed = _refusal(405, "METHOD_NOT_ALLOWED", "This path does not take this method")
+BodyTooSlow = _refusal(408, "BODY_TOO_SLOW", "The request's body did not arrive in time")
 BodyTooLarge = _refusal(413, "BODY_TOO_LARGE", "The request's body is larger than is taken")
 InternalError = _refusal(
     500, "INTERNAL_ERROR",

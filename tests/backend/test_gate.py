@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import anyio
 import httpx
@@ -215,6 +216,24 @@ def test_large_bodies_are_refused_with_and_without_a_length(testbed: Testbed) ->
         chunks = (body[at : at + 1000] for at in range(0, len(body), 1000))
         streamed = served.http.post(path, content=chunks, headers=headers)
         assert (streamed.status_code, code_of(streamed)) == (413, "BODY_TOO_LARGE")
+
+
+def test_half_sent_bodies_do_not_keep_their_places(testbed: Testbed) -> None:
+    with serve(testbed, body_seconds_max=1, in_flight_max=2) as served, ExitStack() as sockets:
+        place = ("127.0.0.1", served.http.base_url.port)
+        head = "POST /api/v1/auth/challenge HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+        slow = [sockets.enter_context(socket.create_connection(place, 10)) for _ in range(2)]
+        for one in slow:
+            one.sendall(head.encode())
+        deadline = time.monotonic() + 5
+        while served.http.get("/fairness").is_success and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert code_of(served.http.get("/fairness")) == "OVERLOADED"
+        for one in slow:
+            answer = one.recv(4096)
+            assert answer.startswith(b"HTTP/1.1 408")
+            assert b"BODY_TOO_SLOW" in answer or b"BODY_TOO_SLOW" in one.recv(4096)
+        assert served.http.get("/fairness").is_success
 
 
 def test_origins_that_are_not_listed_get_no_leave(testbed: Testbed) -> None:
