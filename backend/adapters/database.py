@@ -14,21 +14,24 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, TextClause, create_engine, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
 
 from backend.domain.errors import DatabaseUnavailable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+#: With a server that has gone silent, which would be waited for until TCP gives up.
+_PATIENCE: dict[str, int | None] = {"connect_timeout": 5, "tcp_user_timeout": 10_000}  # s, ms
 
 
 def open_engine(url: str, connections_kept: int = 5) -> Engine:
     """Connections to a database, whose statements' values no log shows. Prisma's `?pgbouncer=true`
     in `url` turns prepared statements off: a pooler that hands every transaction to another
     connection loses some and meets others twice."""
-    parsed = make_url(url)
-    prepare = {"prepare_threshold": None} if parsed.query.get("pgbouncer") == "true" else {}
+    parsed, connect = make_url(url), dict(_PATIENCE)
+    if parsed.query.get("pgbouncer") == "true":
+        connect["prepare_threshold"] = None
     return create_engine(
-        parsed.difference_update_query(["pgbouncer"]), connect_args=prepare,
+        parsed.difference_update_query(["pgbouncer"]), connect_args=connect,
         pool_size=connections_kept, hide_parameters=True,
     )  # fmt: skip
 
@@ -66,7 +69,7 @@ class Database:
 def _answering() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except (OperationalError, InterfaceError, TimeoutError) as error:
         raise DatabaseUnavailable from error
     except DBAPIError as error:
         if error.connection_invalidated:

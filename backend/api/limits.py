@@ -7,6 +7,7 @@ does not answer, this process's memory counts on, so that a broken Redis opens n
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -70,7 +71,8 @@ class RateLimits:
             for caller in callers if most else ():
                 count, ends = await self._count(f"LIMITER/{name}/{caller}", window_seconds)
                 if count > most:
-                    raise RateLimited(name, self._seconds_left(ends, window_seconds))
+                    left = math.ceil(ends - self._clock.now().timestamp())
+                    raise RateLimited(name, min(max(1, left), window_seconds))
 
     async def _count(self, key: str, window_seconds: int) -> tuple[int, float]:
         if self._redis is not None:
@@ -80,10 +82,6 @@ class RateLimits:
             except StorageError:
                 pass
         return self._memory.count(key, window_seconds)
-
-    def _seconds_left(self, ends: float, window_seconds: int) -> int:
-        left = ends - self._clock.now().timestamp()
-        return min(max(1, -int(-left // 1)), window_seconds)
 
 
 class Proxies:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -10,11 +12,12 @@ import pytest
 from pydantic import ValidationError
 from solana.rpc.api import Client
 from solders.keypair import Keypair
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, QueuePool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from backend.adapters.database import downgrade, migrate
+from backend.adapters.database import Database, downgrade, migrate, open_engine
 from backend.api.admin import create_admin_app
+from backend.domain.errors import DatabaseUnavailable
 from backend.production import weak_secret
 from harness.ledger.embedded import EmbeddedLedger
 from harness.ledger.embedded.server import ServerThread, listen
@@ -114,6 +117,26 @@ def test_ready_says_which_part_is_away(testbed: Testbed) -> None:
             "price": "PRICE_UNAVAILABLE",
         }  # fmt: skip
         assert code_of(served.http.get("/fairness")) == "DATABASE_UNAVAILABLE"
+
+
+def test_a_database_that_is_silent_or_used_up_is_unavailable(testbed: Testbed) -> None:
+    with socket.socket() as silent:  # takes connections and never says a word
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"postgresql+psycopg://nobody:x@127.0.0.1:{silent.getsockname()[1]}/nothing"
+        with serve(testbed, database_url=url) as served:
+            assert served.http.get(served.root + "/ready").json()["database"] == (
+                "DATABASE_UNAVAILABLE"
+            )
+    engine = open_engine(testbed.engine.url.render_as_string(hide_password=False), 1)
+    assert isinstance(engine.pool, QueuePool)
+    engine.pool._timeout = 0.1
+    with ExitStack() as held:
+        for _ in range(11):  # the one that is kept and ten more
+            held.enter_context(engine.connect())
+        with pytest.raises(DatabaseUnavailable):
+            Database(engine).rows(text("select 1"))
+    engine.dispose()
 
 
 def test_metrics_count_what_happened_and_name_nobody(testbed: Testbed) -> None:
