@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from harness.candy_config import DEFAULT_PATH
@@ -224,20 +226,15 @@ def test_up_serves_until_a_signal(
 
 
 def _postgres_of(pid: int) -> list[int]:
-    """The supervisor and its server, by parentage."""
-    listed = subprocess.run(
-        ["ps", "-ww", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
-    ).stdout
-    rows = [row.split(None, 2) for row in listed.splitlines()]
-    found, parents = set[int](), {pid}
-    for _ in range(4):  # the run, its workers, their supervisors, the servers
-        for child, parent, arguments in rows:
-            if int(parent) in parents:
-                parents.add(int(child))
-                if "supervisor" in arguments or "postgres" in arguments:
-                    found.add(int(child))
+    """The supervisors and their servers, of a run and of its workers."""
+    found = []
+    for child in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            arguments = " ".join(child.cmdline())
+            if "supervisor" in arguments or "postgres" in arguments:
+                found.append(child.pid)
     assert found
-    return sorted(found)
+    return found
 
 
 def _running(pids: list[int]) -> bool:
