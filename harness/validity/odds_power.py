@@ -128,7 +128,7 @@ def stopping(seed: int, scale: float, told: Callable[[str], None]) -> Part:
         rng = np.random.default_rng([seed, place])
         times = stopping_draws(watch.bettors(), q, _ALPHA, paths, math.ceil(15 * wald), rng)
         ratio, mean = times.mean() / wald, times.mean()
-        ok = ratio <= _WALD_TIMES
+        ok = bool(ratio <= _WALD_TIMES)
         passed &= ok
         fixed = chi_square_draws(p, q, _ALPHA, _POWER)
         rows.append((name, f"{fixed:,}", f"{wald:,.0f}", f"{mean:,.0f}", f"{ratio:.2f}",
