@@ -249,6 +249,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     except pytest.skip.Exception as skipped:
         item.stash[_VERDICT] = {"outcome": "skipped", "message": str(skipped)}
         raise
+    except KeyboardInterrupt:
+        item.stash[_VERDICT] = _INTERRUPTED
+        raise
     except BaseException as error:
         _skip_if_lacking(item, bed)
         item.stash[_VERDICT] = _failed(item, f"{type(error).__name__}: {error}", bed)

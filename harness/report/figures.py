@@ -85,16 +85,15 @@ class Figures:
     def passed(self) -> bool:
         return bool(self.scenarios) and not self.failed and self.run.get("exit_code", 1) == 0
 
+    @property
+    def skipped(self) -> list[Scenario]:
+        """What was left out, or broken off because it needs what is not there: proof of nothing."""
+        return [one for one in self.scenarios if one.verdict["outcome"] == "skipped"]
+
     def skips(self) -> dict[str, int]:
-        """How many scenarios were not told, by the reason."""
-        told = [one.verdict for one in self.scenarios]
-        return dict(
-            Counter(
-                str(verdict.get("message", ""))
-                for verdict in told
-                if verdict["outcome"] == "skipped"
-            ).most_common()
-        )
+        """How many scenarios were skipped, by the reason."""
+        reasons = (str(one.verdict.get("message", "")) for one in self.skipped)
+        return dict(Counter(reasons).most_common())
 
     def transactions(self) -> Iterable[Line]:
         return (line for one in self.scenarios for line in one.of("transaction"))
@@ -110,7 +109,8 @@ class Figures:
             if line.get("error_code") is not None
         ]
         return {
-            "scenarios": len(self.scenarios),
+            "scenarios": len(self.scenarios) - len(self.skipped),
+            **({"skipped": len(self.skipped)} if self.skipped else {}),
             "mints": counts.get("minted", 0),
             "reveals": sum(len(one.of("reveal")) for one in self.scenarios),
             "buybacks": counts.get("paid", 0),

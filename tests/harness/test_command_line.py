@@ -264,6 +264,7 @@ def test_ctrl_c_and_a_cancelled_job_clean_up_and_keep_what_is_done(
     report = tmp_path / output.splitlines()[-1].removeprefix("report: ")
     outcomes = [one["outcome"] for one in _summary(report)["scenarios"]]
     assert outcomes.count("passed") >= 1
+    assert "failed" not in outcomes, "who is interrupted has not failed"
     if workers == 1:  # workers may play on until they are ended, ten seconds later
         assert len(outcomes) < 10
     assert not _running(postgres)

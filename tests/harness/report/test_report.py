@@ -70,6 +70,22 @@ def test_a_passed_run(tmp_path: Path) -> None:
     assert (tmp_path / "summary.md").read_text().startswith("## Passed: smoke, seed 7")
 
 
+def test_what_was_skipped_is_not_said_to_have_gone_as_told(tmp_path: Path) -> None:
+    a_run(tmp_path)
+    skipped = [
+        line("test_c::test_three", 0, "scenario", title="It needs more", story="", config={}),
+        line("test_c::test_three", 1, "verdict", outcome="skipped", message="needs operator"),
+    ]
+    with (tmp_path / "journal.jsonl").open("a") as journal:
+        journal.write("".join(json.dumps(one) + "\n" for one in skipped))
+    page = " ".join(render(tmp_path).read_text().split())
+    assert "1 of 2 scenarios went as told" in page
+    assert "1 was skipped and proves nothing" in page
+    assert "<li>1: needs operator</li>" in page
+    counted = json.loads((tmp_path / "summary.json").read_text())["counted"]
+    assert (counted["scenarios"], counted["skipped"]) == (1, 1)
+
+
 def test_boxes_with_odds_of_their_own_are_not_counted_with_the_guides(tmp_path: Path) -> None:
     a_run(tmp_path)
     more = [
