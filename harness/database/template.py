@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pwd
 import secrets
 import shutil
 import subprocess
@@ -62,6 +63,7 @@ def copy_template(source: Template, target: Path) -> None:
 
 def _initialise(binaries: Binaries, part: Path) -> None:
     """Make the cluster `data` in `part`, and its superuser's `password` beside it."""
+    _check_name()
     owner, data, password_file = binaries.owner, part / "data", part / "password"
     data.mkdir(mode=0o700)
     password_file.touch(0o600)
@@ -83,3 +85,15 @@ def _initialise(binaries: Binaries, part: Path) -> None:
         lines = (done.stdout + done.stderr).splitlines()[-8:]
         raise StartError("embedded Postgres: initdb failed", lines)
     os.chown(password_file, os.geteuid(), os.getegid())
+
+
+def _check_name() -> None:
+    """initdb asks who it is run by, whatever else it is told, and gives up if that has no name."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise StartError(
+            f"embedded Postgres: user id {os.geteuid()} has no name, and initdb wants one; "
+            "in a container mount the host's (-v /etc/passwd:/etc/passwd:ro), "
+            "or name another database: --database URL"
+        ) from None
