@@ -24,8 +24,8 @@ app = typer.Typer(
         "Prove or refute a rarity table, with known error rates.\n\n"
         "A SOURCE is draws.csv, draws.parquet, a run's journal.jsonl, a postgresql:// URL of a "
         "backend's database, an RPC URL (http...) with --machine, `roll` (the reference backend's "
-        "roll alone) or `testbed` (real mints, revealed over HTTP). Columns: tier, and where known "
-        "time, mint, wallet, box, skin, number, paid_lamports.\n\n"
+        "roll alone) or `testbed` (real mints, revealed over HTTP). Columns: tier (or rarity), and "
+        "where known time, mint, wallet, box, skin, number, paid_lamports.\n\n"
         "Exit code 99 if a promise is refuted."
     ),
     no_args_is_help=True,

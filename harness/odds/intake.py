@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from harness.errors import UsageError
 from harness.odds.column import Column, any_twice, relabelled, tally
 from harness.odds.draws import UNKNOWN, Coded, Draws, Rejects
+from harness.odds.heading import heading
 from harness.odds.mints import hashes_of, texts_of
 from harness.odds.table import RarityTable
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_KNOWN = ("time", "mint", "wallet", "box", "tier", "skin", "number", "paid_lamports")
 _MINTS_KEPT_MAX = 1_000_000
 _EXAMPLES_MAX = 5
 _LAMPORTS_MAX = 2**63 - 1
@@ -66,7 +66,8 @@ class Intake:
 
     def add(self, batch: pa.RecordBatch | pa.Table) -> None:
         """Check and take one batch. Raises UsageError naming the row (strict) or the column."""
-        columns = {name: _one_array(batch.column(name)) for name in batch.schema.names}
+        written = heading(self.source, batch.schema.names)
+        columns = {name: _one_array(batch.column(one)) for name, one in written.items()}
         self._check_columns(frozenset(columns))
         rows = batch.num_rows
         wrong = _Wrong(rows)
@@ -146,17 +147,6 @@ class Intake:
         if self._columns is not None and columns != self._columns:
             raise UsageError(f"{self.source}: a later part has other columns than the first")
         self._columns = columns
-        if "tier" not in columns:
-            if self.mint_digest is not None:
-                columns |= {"mint"}
-            raise UsageError(
-                f"{self.source}: has no column tier; columns are {', '.join(sorted(columns))}; "
-                f"known are {', '.join(_KNOWN)}"
-            )
-        if unknown := sorted(columns - set(_KNOWN)):
-            raise UsageError(
-                f"{self.source}: unknown column {unknown[0]!r}; known are {', '.join(_KNOWN)}"
-            )
         if "box" not in columns and len(self.tables) != 1:
             raise UsageError(f"{self.source}: has no column box, but {len(self.tables)} tables are "
                              "given; add the column or give one table")  # fmt: skip

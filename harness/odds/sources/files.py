@@ -12,6 +12,7 @@ from pyarrow import parquet
 from harness.errors import UsageError
 from harness.journal import read_journal
 from harness.odds.draws import Draws
+from harness.odds.heading import heading, known_as
 from harness.odds.intake import draws_of
 from harness.odds.mints import single_mints
 from harness.odds.table import RarityTable
@@ -21,6 +22,8 @@ _BYTES_A_READ = 1 << 20
 #: Whether a column is to be read.
 Wanted = Callable[[str], bool]
 _CODED = ("wallet", "box", "tier", "skin")
+_TEXTS = ("time", "mint", "number", "paid_lamports", *_CODED)
+_HEADING_BYTES_MAX = 1 << 16
 
 
 def draws_from_file(
@@ -38,7 +41,7 @@ def draws_from_file(
     """
     readers = {".csv": _csv, ".parquet": _parquet}
     if path.suffix not in (*readers, ".jsonl"):
-        raise UsageError(f"{path.name}: draws are read from .csv, .parquet or a journal.jsonl")
+        raise UsageError(f"{path}: draws are read from .csv, .parquet or a journal.jsonl")
     pool = pa.default_memory_pool()
     try:
         # Arrow's own allocators keep what was freed; the system's takes it back.
@@ -47,7 +50,7 @@ def draws_from_file(
             return draws_of(_journal(path), path.name, tables, strict=strict)
         read = readers[path.suffix]
         if not keep_mints:
-            mints = (batch.column("mint") for batch in read(path, _only_mints))
+            mints = (batch.column(0) for batch in read(path, _only_mints))
             if single := single_mints(mints):
                 draws = draws_of(
                     read(path, _all_but_mints), path.name, tables, strict=strict,
@@ -65,23 +68,25 @@ def draws_from_file(
 
 
 def _only_mints(name: str) -> bool:
-    return name == "mint"
+    return known_as(name) == "mint"
 
 
 def _all_but_mints(name: str) -> bool:
-    return name != "mint"
+    return known_as(name) != "mint"
 
 
 def _csv(path: Path, wanted: Wanted = lambda _: True) -> Iterator[pa.RecordBatch]:
-    with arrow_csv.open_csv(path) as reader:
+    parse = arrow_csv.ParseOptions(delimiter=_separator(path))
+    with arrow_csv.open_csv(path, parse_options=parse) as reader:
+        heading(path.name, reader.schema.names)
         names = [name for name in reader.schema.names if wanted(name)]
     if not names:
         return
-    text = {name: pa.string() for name in ("time", "mint", "number", "paid_lamports", *_CODED)}
     with arrow_csv.open_csv(
         path,
+        parse_options=parse,
         convert_options=arrow_csv.ConvertOptions(
-            column_types=text,
+            column_types={name: pa.string() for name in names if known_as(name) in _TEXTS},
             include_columns=names,
             strings_can_be_null=True,
             null_values=["", "NaN", "nan", "NULL"],
@@ -92,15 +97,23 @@ def _csv(path: Path, wanted: Wanted = lambda _: True) -> Iterator[pa.RecordBatch
             pa.default_memory_pool().release_unused()
 
 
+def _separator(path: Path) -> str:
+    """Where the comma is the decimal sign spreadsheets part columns by semicolons."""
+    with path.open("rb") as file:
+        first = file.readline(_HEADING_BYTES_MAX)
+    return ";" if b";" in first and b"," not in first else ","
+
+
 def _parquet(path: Path, wanted: Wanted = lambda _: True) -> Iterator[pa.RecordBatch]:
+    written = heading(path.name, parquet.read_schema(path, memory_map=False).names)
     with parquet.ParquetFile(
         path,
-        read_dictionary=list(_CODED),
+        read_dictionary=[one for name, one in written.items() if name in _CODED],
         memory_map=False,
         pre_buffer=False,
         buffer_size=_BYTES_A_READ,
     ) as file:
-        names = [name for name in file.schema_arrow.names if wanted(name)]
+        names = [name for name in written.values() if wanted(name)]
         if not names:
             return
         for group in range(file.num_row_groups):  # one at a time: all at once would be buffered

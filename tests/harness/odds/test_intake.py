@@ -171,14 +171,51 @@ def test_without_their_mints_a_bad_row_is_named_and_counted_all_the_same(
         same(draws, taken)
 
 
+@pytest.mark.parametrize("heading", ["rarity", "Rarity", " Tier "])
+def test_a_tier_may_be_called_rarity_in_any_case(tmp_path: Path, heading: str) -> None:
+    """The guide's tables say rarity; who exports them has that word in the file."""
+    given = frame().drop(columns="mint")
+    renamed = given.rename(columns={"tier": heading, "wallet": "Wallet"})
+    same(draws_from_frame(renamed, TABLE), draws_from_frame(given, TABLE))
+    for path in written(renamed, tmp_path):
+        for keep in (True, False):
+            draws = draws_from_file(path, {TABLE.box: TABLE}, keep_mints=keep)
+            same(draws, draws_from_frame(given, TABLE))
+
+
+def test_two_columns_that_say_the_same_are_refused(tmp_path: Path) -> None:
+    for twice in (frame(rarity=["Rare"] * 3), frame(Tier=["Rare"] * 3)):
+        for path in written(twice, tmp_path):
+            with pytest.raises(UsageError, match=r"'tier' and '(rarity|Tier)' both say tier; keep"):
+                draws_from_file(path, {TABLE.box: TABLE}, keep_mints=False)
+    for path in written(frame(Mint=["a", "a", "b"]), tmp_path):
+        with pytest.raises(UsageError, match="'mint' and 'Mint' both say mint; keep"):
+            draws_from_file(path, {TABLE.box: TABLE}, keep_mints=False)
+
+
+def test_a_file_of_tiers_alone_is_read(tmp_path: Path) -> None:
+    """Parquet was asked for a dictionary of wallets, whether there were any or not."""
+    alone = frame()[["tier"]]
+    for path in written(alone, tmp_path):
+        same(draws_from_file(path, {TABLE.box: TABLE}), draws_from_frame(alone, TABLE))
+
+
+def test_a_spreadsheets_semicolons_and_byte_order_mark_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "draws.csv"
+    frame().to_csv(path, index=False, sep=";", encoding="utf-8-sig")
+    same(draws_from_file(path, {TABLE.box: TABLE}), draws_from_frame(frame(), TABLE))
+
+
 def test_files_that_cannot_be_read_say_so(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"none\.csv: cannot be read"):
+    with pytest.raises(UsageError, match=r"none\.csv: cannot be read \(No such file"):
         draws_from_file(tmp_path / "none.csv", {TABLE.box: TABLE})
     (tmp_path / "broken.parquet").write_text("no")
     with pytest.raises(UsageError, match=r"broken\.parquet: cannot be read"):
         draws_from_file(tmp_path / "broken.parquet", {TABLE.box: TABLE})
     with pytest.raises(UsageError, match=r"read from \.csv, \.parquet"):
         draws_from_file(tmp_path / "draws.xls", {TABLE.box: TABLE})
+    with pytest.raises(UsageError, match=r"^\.: draws are read from"):
+        draws_from_file(Path(), {TABLE.box: TABLE})
     (tmp_path / "empty.csv").write_text("tier\n")
     with pytest.raises(UsageError, match=r"empty\.csv: has no rows"):
         draws_from_file(tmp_path / "empty.csv", {TABLE.box: TABLE})
