@@ -5,10 +5,10 @@
 
     [limits]
     ruin_max = 0.01
-    expected_shortfall_sol_max = 150
+    expected_shortfall_99_sol_max = 150
 
-What is compared with a limit is the unfavourable end of the confidence interval where there is
-one: too few paths cannot pass a gate.
+What is compared with a limit is the unfavourable end of the confidence interval: too few paths
+cannot pass a gate. Break-even prices and rates are arithmetic and have none.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.treasury.intervals import Estimate
 from harness.treasury.model import LAMPORTS_PER_SOL
 from harness.treasury.reserve import break_even
-from harness.treasury.result import Result
+from harness.treasury.result import Result, quantile, tail_mean
 from harness.treasury.scenario import Scenario
 from harness.treasury.scenario_file import build, read_scenario, read_toml
 from harness.treasury.simulation import simulate
@@ -87,14 +88,14 @@ def judge(
     )  # fmt: skip
     even = break_even(scenario)
     ruin, risk = result.ruin(), result.value_at_risk(0.99)
-    short = result.expected_shortfall(0.99) / LAMPORTS_PER_SOL
-    fall = float(result.drawdown(0.95)[-1]) / LAMPORTS_PER_SOL
+    short = tail_mean(result.summary.loss, 0.99)
+    fall = quantile(result.summary.drawdown[-1], 0.95)
     over = float(scenario.rules.rate) - even.rate_all_sell
     figures = {
         "ruin_max": (ruin.value, ruin.high),
-        "value_at_risk_99_sol_max": (risk.value / LAMPORTS_PER_SOL, risk.high / LAMPORTS_PER_SOL),
-        "expected_shortfall_99_sol_max": (short, short),
-        "drawdown_95_sol_max": (fall, fall),
+        "value_at_risk_99_sol_max": _sol(risk),
+        "expected_shortfall_99_sol_max": _sol(short),
+        "drawdown_95_sol_max": _sol(fall),
         "arbitrage_sol_usd_max": (even.sol_usd_arbitrage, even.sol_usd_arbitrage),
         "rate_above_break_even_max": (over, over),
     }
@@ -104,3 +105,7 @@ def judge(
             value, compared = figures[name]
             findings.append(Finding(name, limit, value, compared, compared <= limit))
     return findings, result
+
+
+def _sol(found: Estimate) -> tuple[float, float]:
+    return found.value / LAMPORTS_PER_SOL, found.high / LAMPORTS_PER_SOL

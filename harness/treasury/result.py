@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from harness.treasury import intervals
 from harness.treasury.engine import recorded_steps
@@ -156,6 +157,19 @@ class Result:
             "means_a_path": self.totals(),
             "outstanding_by_tier": self.outstanding(),
         }
+
+
+def tail_mean(sketch: Sketch, share: float, level: float = 0.95) -> Estimate:
+    """Mean of the worst 1 - `share` with its normal interval, which takes the spread within the
+    tail and the doubt about where it begins (Manistre and Hancock 2005, North American Actuarial
+    Journal 9, 129-156). Without an end where the tail's own beginning has none."""
+    begin, value = quantile(sketch, share, level), sketch.mean_above(share)
+    if not math.isfinite(begin.high):
+        return Estimate(value, -math.inf, math.inf, level)
+    variance = sketch.deviation_above(share) ** 2 + share * (value - begin.value) ** 2
+    error = math.sqrt(variance / (sketch.total * (1 - share)))
+    half = float(stats.norm.ppf(0.5 + level / 2)) * error
+    return Estimate(value, value - half, value + half, level)
 
 
 def quantile(sketch: Sketch, share: float, level: float = 0.95) -> Estimate:

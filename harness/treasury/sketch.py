@@ -91,6 +91,15 @@ class Sketch:
         taken = np.clip(tail - (np.cumsum(down) - down), 0, down)
         return float((taken * _MIDDLES[::-1]).sum() / taken.sum())
 
+    def deviation_above(self, share: float) -> float:
+        """Standard deviation of the largest 1 - `share` of all."""
+        total = self.total
+        tail = max((1 - share) * total, 1e-9)
+        down = self.counts[::-1]
+        taken = np.clip(tail - (np.cumsum(down) - down), 0, down)
+        away = (_MIDDLES[::-1] - self.mean_above(share)) ** 2
+        return float(np.sqrt((taken * away).sum() / taken.sum()))
+
     def mean(self) -> float:
         return float((self.counts * _MIDDLES).sum() / self.total)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from decimal import Decimal
 
 import numpy as np
@@ -34,6 +35,7 @@ from harness.treasury.reserve import (
     break_even,
     required_reserve,
 )
+from harness.treasury.result import tail_mean
 from harness.treasury.ruin import Wish
 from harness.treasury.sensitivity import sensitivity
 from harness.treasury.sketch import Sketch
@@ -204,6 +206,22 @@ def test_a_sketch_knows_quantiles_to_a_thousandth_and_tails() -> None:
     assert one.mean() == pytest.approx(values.mean(), abs=1.1e-3 * np.abs(values).mean())
     with pytest.raises(ValueError, match="finite"):
         one.add(np.array([np.nan]))
+
+
+def test_the_interval_of_a_tails_mean_holds_as_often_as_it_says() -> None:
+    """2,000 losses, of which the worst hundred are averaged; exponential, so that the mean beyond
+    a level is known. Beside it 10 losses, which say nothing about the worst in twenty."""
+    rng = np.random.default_rng(3)
+    held = 0
+    for _ in range(400):
+        sketch = Sketch()
+        sketch.add(rng.exponential(1e9, 2_000))
+        found = tail_mean(sketch, 0.95)
+        held += found.low <= 1e9 * (math.log(20) + 1) <= found.high
+    assert 0.91 < held / 400 < 0.98
+    few = Sketch()
+    few.add(rng.exponential(1e9, 10))
+    assert tail_mean(few, 0.95).high == math.inf
 
 
 def test_wilson_intervals_contain_the_share_and_end_at_the_edges() -> None:

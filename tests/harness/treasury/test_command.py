@@ -161,6 +161,22 @@ def test_gate(harness, tmp_path: Path, limit: float, code: int) -> None:
     assert finding["compared"] > finding["value"] > 0.0001
 
 
+@pytest.mark.parametrize("limit", ["drawdown_95_sol_max", "expected_shortfall_99_sol_max"])
+@pytest.mark.parametrize(("paths", "code"), [(1, 99), (3000, 0)])
+def test_too_few_paths_cannot_pass_a_gate(
+    harness, tmp_path: Path, limit: str, paths: int, code: int
+) -> None:
+    """One path says nothing about the worst of a hundred; many do, with a margin."""
+    (tmp_path / "guide.toml").write_text((EXAMPLES / "guide.toml").read_text())
+    (tmp_path / "policy.toml").write_text(
+        f'scenario = "guide.toml"\npaths = {paths}\n[limits]\n{limit} = 700\n'
+    )
+    assert harness("gate", "policy.toml") == code
+    (finding,) = told(tmp_path)["findings"]
+    assert finding["value"] < 700
+    assert finding["value"] < float(finding["compared"])
+
+
 @pytest.mark.parametrize(
     ("policy", "code", "crossed"),
     [
