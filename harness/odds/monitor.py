@@ -281,27 +281,28 @@ class Monitor:
     # -- the state -------------------------------------------------------------------------------
 
     def save(self, path: Path) -> None:
-        """Write the state, whole or not at all."""
-        write_json(
-            path,
-            {
-                "format": _FORMAT,
-                "watch_sha256": self.watch.fingerprint,
-                "box": self.watch.table.box,
-                "tiers": list(self.watch.table.tiers),
-                "promised": [str(one) for one in self.watch.table.shares],
-                "alpha": self.watch.alpha,
-                "epsilon": list(self.watch.epsilon),
-                "alternative": self.watch.alternative,
-                "counts": [int(one) for one in self.counts],
-                "log_e": self.log_e,
-                "log_e_max": self.log_e_max,
-                "failed_at": self.failed_at,
-                "held_at": self.held_at,
-                "draws_mark": f"{self.mark:016x}",
-                "path": [[n, round(log_e, 6)] for n, log_e in self.path],
-            },
-        )
+        """Write the state, whole or not at all. Raises UsageError if that cannot be done."""
+        state = {
+            "format": _FORMAT,
+            "watch_sha256": self.watch.fingerprint,
+            "box": self.watch.table.box,
+            "tiers": list(self.watch.table.tiers),
+            "promised": [str(one) for one in self.watch.table.shares],
+            "alpha": self.watch.alpha,
+            "epsilon": list(self.watch.epsilon),
+            "alternative": self.watch.alternative,
+            "counts": [int(one) for one in self.counts],
+            "log_e": self.log_e,
+            "log_e_max": self.log_e_max,
+            "failed_at": self.failed_at,
+            "held_at": self.held_at,
+            "draws_mark": f"{self.mark:016x}",
+            "path": [[n, round(log_e, 6)] for n, log_e in self.path],
+        }
+        try:
+            write_json(path, state)
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be written ({error.strerror})") from None
 
     @classmethod
     def load(cls, path: Path, watch: Watch) -> Monitor:

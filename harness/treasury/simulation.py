@@ -107,7 +107,10 @@ def _question(scenario: Scenario, seed: int, size: int, antithetic: bool) -> str
 
 def _save(total: Summary, checkpoint: Path, question: str, size: int) -> None:
     """Only whole blocks can be gone on from; a last block that is cut short ends the run anyway."""
-    save(total, checkpoint, question=question, block_paths=str(size))
+    try:
+        save(total, checkpoint, question=question, block_paths=str(size))
+    except OSError as error:
+        raise UsageError(f"{checkpoint}: cannot be written ({error.strerror})") from None
 
 
 def _resume(checkpoint: Path, question: str, scenario: Scenario, paths: int) -> Summary:

@@ -181,6 +181,11 @@ def test_a_state_of_another_promise_is_refused(tmp_path: Path) -> None:
         Monitor.load(path, watch())
 
 
+def test_a_state_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"none/state\.json: cannot be written \(No such file"):
+        Monitor(watch()).save(tmp_path / "none" / "state.json")
+
+
 def test_what_cannot_be_watched_is_refused() -> None:
     with pytest.raises(UsageError, match="alpha must be"):
         watch(alpha=0.7)

@@ -62,6 +62,8 @@ def test_a_checkpoint_of_another_question_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"not one")
     with pytest.raises(UsageError, match="not a checkpoint"):
         simulate(BASE, paths=100, seed=4, checkpoint=file)
+    with pytest.raises(UsageError, match=r"none/paths\.npz: cannot be written"):
+        simulate(BASE, paths=100, seed=4, checkpoint=tmp_path / "none" / "paths.npz")
 
 
 def test_both_kernels_tell_the_same_story() -> None:
