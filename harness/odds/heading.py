@@ -25,6 +25,12 @@ def known_as(column: str) -> str:
     return _OTHER_WORDS.get(name, name)
 
 
+def separator_of(line: str) -> str:
+    """What parts the columns of a CSV file, from its first line. Where the comma is the decimal
+    sign spreadsheets write semicolons."""
+    return ";" if ";" in line and "," not in line else ","
+
+
 def heading(source: str, columns: Iterable[str]) -> dict[str, str]:
     """The columns of a table of draws: what each is, and how its name is written there.
 

@@ -175,7 +175,7 @@ def read_tables(path: Path) -> dict[str, RarityTable]:
     Raises UsageError naming file, box and key.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
     try:

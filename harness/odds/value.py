@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from harness.checks.buybacks import payout_lamports
 from harness.errors import UsageError
+from harness.odds.heading import separator_of
 from harness.odds.table import RarityTable
 
 if TYPE_CHECKING:
@@ -238,19 +239,18 @@ def box_value(
 
 def read_prices(path: Path) -> dict[str, dict[str, Decimal]]:
     """A price table: CSV with the columns tier, skin, price_usd, or JSON, tier to skin to price.
+    A CSV parted by semicolons may have decimal commas, as spreadsheets in half of Europe write.
 
     Raises UsageError naming the row.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         rows: Iterable[tuple[str, str, object]]
         if path.suffix == ".json":
             content = json.loads(text, parse_float=Decimal)
             rows = [(tier, skin, p) for tier, skins in content.items() for skin, p in skins.items()]
         else:
-            rows = [
-                (r["tier"], r["skin"], r["price_usd"]) for r in csv.DictReader(text.split("\n"))
-            ]
+            rows = list(_csv_rows(text))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, AttributeError, KeyError) as error:
@@ -272,6 +272,15 @@ def read_prices(path: Path) -> dict[str, dict[str, Decimal]]:
     if not prices:
         raise UsageError(f"{path.name}: has no prices")
     return prices
+
+
+def _csv_rows(text: str) -> Iterator[tuple[str, str, object]]:
+    separator = separator_of(text.partition("\n")[0])
+    for row in csv.DictReader(text.split("\n"), delimiter=separator):
+        price = row["price_usd"] or ""
+        if separator == ";" and "." not in price:
+            price = price.replace(",", ".")
+        yield row["tier"], row["skin"], price
 
 
 def _check_boxes(boxes: int) -> None:

@@ -2,13 +2,16 @@
 
 Two columns: a time (ISO 8601, or seconds, milliseconds or microseconds since 1970) and a price in
 USD. CoinGecko's, Yahoo's and Investing's exports are taken as they are: newest first, thousands
-with commas, and semicolons with decimal commas, as spreadsheets in half of Europe write. Prices
+with commas, days before months, and semicolons with decimal commas, as spreadsheets in half of
+Europe write. Prices
 must be above 0, times must rise by the same step; gaps and doubles are refused with the line that
 has them, because a fit would swallow both and say nothing.
 """
 
 from __future__ import annotations
 
+import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ _BYTES_MAX = 512 * 2**20
 _TIMES = ("time", "timestamp", "date", "datetime", "at", "day", "snapped_at", "open_time")
 #: A number above it cannot be seconds (it would be the year 5138), so it is a finer unit.
 _SECONDS_MAX = 1e11
+_DAY_FIRST = re.compile(r"\d{1,2}\.\d{1,2}\.\d{4}")
 _PRICES = ("price", "close", "price_usd", "sol_usd", "usd")
 
 
@@ -59,7 +63,8 @@ def read_history(path: Path) -> History:
     except (ValueError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(f"{path.name}: is not a table: {reason}") from None
-    table = table.reset_index(drop=True)  # so that an error can name the row
+    # rows by number, so that an error can name them; pandas keeps a Parquet file's times as index
+    table = table.reset_index(drop=table.index.name is None)
     time_column = _column(path, table.columns, _TIMES, "a time")
     price_column = _column(path, table.columns, _PRICES, "a price")
     if not ROWS_MIN <= len(table) <= ROWS_MAX:
@@ -68,15 +73,15 @@ def read_history(path: Path) -> History:
     bad = np.flatnonzero(~(np.isfinite(prices) & (prices > 0)))
     if len(bad):
         raise UsageError(
-            f"{path.name} row {bad[0] + 2}: price {table[price_column].iloc[bad[0]]} is not "
-            f"above 0 ({len(bad)} such rows)"
+            f"{path.name} row {bad[0] + 2}: price {table[price_column].iloc[bad[0]]} is no "
+            f"number above 0 ({len(bad)} such rows)"
         )
     raw = table[time_column]
     if pd.api.types.is_numeric_dtype(raw):
         finer = sum(bool(raw.median() > _SECONDS_MAX * 1000**power) for power in range(3))
         times = pd.to_datetime(raw, unit=("s", "ms", "us", "ns")[finer], utc=True, errors="coerce")
     else:
-        times = pd.to_datetime(raw, utc=True, errors="coerce")
+        times = _written_times(raw)
     if times.isna().any():
         row = int(np.flatnonzero(times.isna().to_numpy())[0])
         raise UsageError(f"{path.name} row {row + 2}: {raw.iloc[row]!r} is not a time")
@@ -97,6 +102,21 @@ def _read_csv(path: Path) -> Any:
     if len(head) == 1 and ";" in head[0]:
         return pd.read_csv(path, encoding="utf-8-sig", sep=";", decimal=",")
     return pd.read_csv(path, encoding="utf-8-sig", thousands=",")
+
+
+def _written_times(raw: Any) -> Any:
+    """Times from text. Where dots part a date the day stands first; else the month does, unless
+    there is no such month."""
+    import pandas as pd
+
+    dots = bool(_DAY_FIRST.match(str(raw.iloc[0])))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # which of the two was not right
+        for day_first in (dots, not dots):
+            times = pd.to_datetime(raw, utc=True, errors="coerce", dayfirst=day_first)
+            if not times.isna().any():
+                return times
+        return pd.to_datetime(raw, utc=True, errors="coerce", dayfirst=dots)
 
 
 def _check_steps(path: Path, steps: np.ndarray, raw: Any) -> None:

@@ -6,11 +6,12 @@ what people did under the prices of their time: a forecast from them says so.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def from_journal(path: Path) -> Records:
             try:
                 line = json.loads(written)
                 key = (line["scenario"], str(line.get("nft")))
-                at = datetime.fromisoformat(line["at"])
+                at = _time(line["at"])
                 kind = line["kind"]
             except (ValueError, KeyError, TypeError):
                 raise UsageError(f"{path.name}: line {number} is not one of a journal") from None
@@ -99,7 +100,10 @@ def from_journal(path: Path) -> Records:
 
 
 def from_csv(path: Path) -> Records:
-    """Columns minted_at, sold_at (empty while held), tier, paid_lamports (empty likewise)."""
+    """Columns minted_at, sold_at (empty while held), tier, paid_lamports (empty likewise).
+
+    Times without a zone are UTC.
+    """
     rows = []
     with _opened(path) as lines:
         reader = csv.DictReader(lines)
@@ -107,9 +111,9 @@ def from_csv(path: Path) -> Records:
             raise UsageError(f"{path.name}: the column {sorted(missing)[0]} is missing")
         for row in reader:
             try:
-                sold = datetime.fromisoformat(row["sold_at"]) if row["sold_at"] else None
+                sold = _time(row["sold_at"]) if row["sold_at"] else None
                 paid = int(row["paid_lamports"]) if row["paid_lamports"] else None
-                minted = datetime.fromisoformat(row["minted_at"])
+                minted = _time(row["minted_at"])
                 if (sold is None) != (paid is None) or (sold is not None and sold < minted):
                     raise ValueError
             except (ValueError, TypeError):
@@ -121,11 +125,21 @@ def from_csv(path: Path) -> Records:
     return _records(rows)
 
 
-def _opened(path: Path) -> Any:
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
-        return path.open(encoding="utf-8", newline="")
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            yield lines
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path.name}: is not UTF-8 text in lines ({error})") from None
+
+
+def _time(text: str) -> datetime:
+    """An ISO 8601 time, UTC where it has no zone. Raises ValueError."""
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _records(rows: Iterable[Any]) -> Records:

@@ -72,7 +72,7 @@ def read_scenario(path: Path) -> Scenario:
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file's values. Raises UsageError."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -12,7 +12,7 @@ from pyarrow import parquet
 from harness.errors import UsageError
 from harness.journal import read_journal
 from harness.odds.draws import Draws
-from harness.odds.heading import heading, known_as
+from harness.odds.heading import heading, known_as, separator_of
 from harness.odds.intake import draws_of
 from harness.odds.mints import single_mints
 from harness.odds.table import RarityTable
@@ -23,7 +23,7 @@ _BYTES_A_READ = 1 << 20
 Wanted = Callable[[str], bool]
 _CODED = ("wallet", "box", "tier", "skin")
 _TEXTS = ("time", "mint", "number", "paid_lamports", *_CODED)
-_HEADING_BYTES_MAX = 1 << 16
+_HEADING_MAX = 1 << 16
 
 
 def draws_from_file(
@@ -76,7 +76,8 @@ def _all_but_mints(name: str) -> bool:
 
 
 def _csv(path: Path, wanted: Wanted = lambda _: True) -> Iterator[pa.RecordBatch]:
-    parse = arrow_csv.ParseOptions(delimiter=_separator(path))
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        parse = arrow_csv.ParseOptions(delimiter=separator_of(file.readline(_HEADING_MAX)))
     with arrow_csv.open_csv(path, parse_options=parse) as reader:
         heading(path.name, reader.schema.names)
         names = [name for name in reader.schema.names if wanted(name)]
@@ -95,13 +96,6 @@ def _csv(path: Path, wanted: Wanted = lambda _: True) -> Iterator[pa.RecordBatch
         for batch in reader:
             yield batch
             pa.default_memory_pool().release_unused()
-
-
-def _separator(path: Path) -> str:
-    """Where the comma is the decimal sign spreadsheets part columns by semicolons."""
-    with path.open("rb") as file:
-        first = file.readline(_HEADING_BYTES_MAX)
-    return ";" if b";" in first and b"," not in first else ","
 
 
 def _parquet(path: Path, wanted: Wanted = lambda _: True) -> Iterator[pa.RecordBatch]:
@@ -132,7 +126,9 @@ def _journal(path: Path) -> Iterator[pa.RecordBatch]:
     for number, line in enumerate(read_journal(path), start=1):
         if not isinstance(line, dict):
             raise ValueError(f"line {number} is no JSON object")
-        if line.get("kind") != "reveal":
+        if "kind" not in line:
+            raise ValueError(f"line {number} is not one of a journal: it has no kind")
+        if line["kind"] != "reveal":
             continue
         for name, key in wanted.items():
             rows[name].append(_text_of(line, key))

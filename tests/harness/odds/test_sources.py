@@ -156,6 +156,9 @@ def test_a_journal_that_is_none_says_so(tmp_path: Path) -> None:
     path.write_text("[1]\n")
     with pytest.raises(UsageError, match="line 1 is no JSON object"):
         draws_from_file(path, TABLES)
+    path.write_text('{"tier":"Rare"}\n')
+    with pytest.raises(UsageError, match="line 1 is not one of a journal: it has no kind"):
+        draws_from_file(path, TABLES)
     path.write_text('{"kind":"mint"}\n')
     with pytest.raises(UsageError, match="has no rows: nothing was drawn"):
         draws_from_file(path, TABLES)

@@ -119,6 +119,11 @@ def test_prices_are_read_and_checked(tmp_path: Path) -> None:
     path.write_text("tier,skin,price_usd\nA,x,1.50\nA,z,-2\n")
     with pytest.raises(UsageError, match=r"row 2: z: price '-2' is no amount"):
         read_prices(path)
+    path.write_text("\ufefftier;skin;price_usd\nA;x, y;1,50\nB;y;2\n", encoding="utf-8")
+    assert read_prices(path) == {"A": {"x, y": Decimal("1.50")}, "B": {"y": Decimal(2)}}
+    path.write_text("tier;skin;price_usd\nA;x;1.234,50\n")
+    with pytest.raises(UsageError, match=r"row 1: x: price '1\.234,50' is no amount"):
+        read_prices(path)
     with pytest.raises(UsageError, match=r"Legendary: no skin has a price"):
         box_value(guide_table(), {"Common": {"x": Decimal(1)}, "Uncommon": {"x": Decimal(1)},
                                   "Rare": {"x": Decimal(1)}, "Epic": {"x": Decimal(1)}},

@@ -135,6 +135,26 @@ def test_a_backends_own_books(testbed: Testbed) -> None:
     assert found.days > 0
 
 
+def test_times_with_and_without_a_zone_and_a_byte_order_mark_are_taken(tmp_path: Path) -> None:
+    """A time without a zone is UTC, as in draws."""
+    path = tmp_path / "boxes.csv"
+    path.write_text(
+        "\ufeffminted_at,sold_at,tier,paid_lamports\n"
+        "2026-01-01T00:00:00,2026-01-01T18:00:00Z,Rare,250\n2026-01-01T13:00:00+01:00,,Rare,\n",
+        encoding="utf-8",
+    )
+    assert from_csv(path).items == (Item(0.0, 0.75, "Rare", 250), Item(0.5, None, "Rare", None))
+
+
+@pytest.mark.parametrize("name", ["boxes.csv", "journal.jsonl"])
+def test_records_that_are_no_text_are_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes("minted_at,sold_at,tier,paid_lamports\n2026,,Ordinär,\n".encode("latin-1"))
+    read = from_csv if name.endswith(".csv") else from_journal
+    with pytest.raises(UsageError, match=f"{name}: is not UTF-8"):
+        read(path)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -88,6 +88,8 @@ def csv(folder: Path, change: str = "", parquet: bool = False) -> Path:
     elif change == "text":
         table["close"] = table["close"].astype(str)
         table.loc[7, "close"] = "n/a"
+    elif change == "dollars":
+        table["close"] = "$200"
     elif change == "gap":
         table = table.drop(index=20)
     elif change == "twice":
@@ -111,8 +113,9 @@ def csv(folder: Path, change: str = "", parquet: bool = False) -> Path:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("negative", "row 9: price .*-1.* is not above 0"),
-        ("text", "row 9: price nan is not above 0"),
+        ("negative", "row 9: price .*-1.* is no number above 0"),
+        ("text", "row 9: price nan is no number above 0"),
+        ("dollars", r"row 2: price \$200\.* is no number above 0 \(60 such rows\)"),
         ("gap", "row 22: time 2026-01-22 comes after a gap"),
         ("twice", "row 22: time 2026-01-20 is there twice"),
         ("unsorted", "comes after a later one"),
@@ -148,8 +151,19 @@ def _lines(head: str, row: str, newest_first: bool = False) -> str:
         _lines("open_time,open,close", "{ms},1,{price}"),
         _lines("timestamp,usd", "{us},{price}", True),
         _lines("date;price", "{day:%Y-%m-%d};{price}").replace(".", ","),
+        _lines("date;price", "{day:%d/%m/%Y};{price}").replace(".", ",").replace("/", "."),
+        _lines("date,price", "{day:%d/%m/%Y},{price}", True),
     ],
-    ids=["CoinGecko", "Yahoo", "Investing", "milliseconds", "microseconds", "decimal commas"],
+    ids=[
+        "CoinGecko",
+        "Yahoo",
+        "Investing",
+        "milliseconds",
+        "microseconds",
+        "decimal commas",
+        "days first, dots",
+        "days first, strokes",
+    ],
 )
 def test_files_that_people_have_are_taken_as_they_are(tmp_path: Path, text: str) -> None:
     (tmp_path / "export.csv").write_text(text, encoding="utf-8")
@@ -167,6 +181,20 @@ def test_a_row_is_named_by_its_place_in_the_file_also_if_the_newest_is_first(
     (tmp_path / "export.csv").write_text("\n".join([*lines[:10], *lines[11:]]))
     with pytest.raises(UsageError, match="row 10: time 2026-02-01 comes after a gap"):
         read_history(tmp_path / "export.csv")
+
+
+def test_months_written_with_dots_are_not_taken_for_days(tmp_path: Path) -> None:
+    """01.02.2024 is the first of February: there is no day above 12 that would say so."""
+    months = pd.date_range("2021-01-01", periods=36, freq="MS")
+    rows = [f"{month:%d.%m.%Y};{100 + month.month}" for month in months]
+    (tmp_path / "months.csv").write_text("\n".join(["date;price", *rows]) + "\n")
+    assert read_history(tmp_path / "months.csv").step_days == 31.0
+
+
+def test_times_that_are_the_index_of_a_parquet_file_are_found(tmp_path: Path) -> None:
+    table = pd.DataFrame({"close": SEEN}, index=DAYS.rename("date"))
+    table.to_parquet(tmp_path / "prices.parquet")
+    assert read_history(tmp_path / "prices.parquet").step_days == 1.0
 
 
 def test_csv_and_parquet_say_the_same_and_can_be_bootstrapped(tmp_path: Path) -> None:
