@@ -101,6 +101,10 @@ def audit(
         for reason in one.rejected:
             console.print(f"  {reason.test.name}: adjusted p {reason.p_adjusted:.3g}, "
                           f"{reason.test.method}", soft_wrap=True)  # fmt: skip
+        if shifted is not None and one.described:
+            best = one.described[-1]
+            console.print(f"  {best.name}, no part of the verdict: p {best.p_value:.3g}, "
+                          f"{best.method}", soft_wrap=True)  # fmt: skip
         for wallet in one.suspects[:_SUSPECTS_SHOWN]:
             console.print(
                 f"  {wallet.wallet}: {wallet.seen} {wallet.tier} of {wallet.draws}, "

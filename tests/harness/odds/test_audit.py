@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -296,6 +297,9 @@ def test_audit_leaves_a_certificate_and_99_where_refuted(tmp_path: Path) -> None
     page = tmp_path / done.stdout.splitlines()[-1].removeprefix("certificate: ")
     text = page.read_text()
     assert "the promise is refuted" in text
+    asked = r"most powerful against the plan, (?:no part of the verdict: )?p \d\S*e-\d+"
+    assert re.search(asked, done.stdout), "what --shift asks for is told"
+    assert re.search(asked, text)
     assert "<script" not in text
     assert text.count("<svg") == 2
     assert draws.fingerprint in text
