@@ -37,7 +37,7 @@ def plan(
     """
     import numpy as np
 
-    from harness.odds.plan import LEDGERS
+    from harness.odds.plan import LEDGERS, OWN_RATE
     from harness.odds.plan import plan as make_plan
     from harness.odds.table import parse_shares
 
@@ -47,7 +47,7 @@ def plan(
                      mint_price_lamports=_lamports(mint_price_sol),
                      rng=np.random.default_rng(seed))  # fmt: skip
     if as_json:
-        typer.echo(json.dumps(made.as_dict()))
+        typer.echo(json.dumps(made.as_dict(draws_a_second)))
         return
     console = Console(highlight=False)
     by = absorb or "the other tiers in proportion"
@@ -57,7 +57,8 @@ def plan(
     costs = {(c["name"], c["ledger"]): c for c in made.costs(draws_a_second)}
     console.print(f"{'design':20} {'draws':>12} {'at most':>12}  how")
     for design in made.designs:
-        console.print(f"{design.name:20} {design.draws:>12,} {design.draws_max:>12,}  {design.how}")
+        console.print(f"{design.name:20} {design.draws:>12,} {design.draws_max:>12,}  {design.how}",
+                      soft_wrap=True)  # fmt: skip
     console.print(f"{'Wald bound':20} {made.wald_draws:>12,.0f} {'':>12}  no test that always ends "
                   "needs fewer on average", soft_wrap=True)  # fmt: skip
     console.print(f"\n{'ledger':12} " + " ".join(f"{d.name:>24}" for d in made.designs),
@@ -69,7 +70,8 @@ def plan(
         console.print(f"{ledger.ledger:12} " + " ".join(f"{c:>24}" for c in shown), soft_wrap=True)
     for ledger in LEDGERS:
         rate = draws_a_second or ledger.draws_a_second
-        console.print(f"{ledger.ledger}: {rate:g} draws a second, {ledger.assumption}",
+        why = OWN_RATE if draws_a_second else ledger.assumption
+        console.print(f"{ledger.ledger}: {rate:g} draws a second, {why}",
                       soft_wrap=True)  # fmt: skip
 
 
@@ -98,7 +100,9 @@ def value(
         mint_price_lamports=_lamports(mint_price_sol), sol_usd=_decimal("--sol-usd", sol_usd),
         buyback_rate=_decimal("--rate", rate),
     )  # fmt: skip
-    good = one.tiers[-2:]
+    rarest_last = sorted(one.tiers, key=dict(zip(one.tiers, one.shares, strict=True)).__getitem__,
+                         reverse=True)  # fmt: skip
+    good = rarest_last[-2:] if len(rarest_last) > 2 else rarest_last[-1:]
     figures: dict[str, Any] = {
         "expected_price_usd": round(float(found.expected_price_usd), 4),
         "expected_payout_lamports": int(found.expected_payout_lamports),

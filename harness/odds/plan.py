@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _SIMULATED_DRAWS_MAX = 60_000_000
 _PATHS_MAX, _PATHS_MIN = 2_000, 100
-_EXACT_DRAWS_MAX = 10_000  # beyond, the normal limit is within a tenth of a percent
+_SIZES_TRIED = 50_000
 _CAP_OF_BOUND = 12  # a path is followed for so many times its bound
 _LAMPORTS_PER_SOL = 1_000_000_000
 
@@ -56,6 +56,8 @@ LEDGERS = (
     LedgerCost("devnet", False, 2.0, "40 sends in 10 s at a public RPC, two a draw"),
     LedgerCost("mainnet", True, 2.0, "40 sends in 10 s at a public RPC, two a draw"),
 )  # fmt: skip
+#: What is said of a rate where the user gave one.
+OWN_RATE = "as given"
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,8 @@ class Plan:
             for ledger in LEDGERS
         ]
 
-    def as_dict(self) -> dict[str, Any]:
-        """JSON values."""
+    def as_dict(self, draws_a_second: float | None = None) -> dict[str, Any]:
+        """JSON values; costs at `draws_a_second`, or at the assumed rates."""
         return {
             "box": self.table.box,
             "tiers": list(self.table.tiers),
@@ -137,8 +139,11 @@ class Plan:
             "wald_draws": self.wald_draws,
             "wald_power_draws": self.wald_power_draws,
             "designs": [asdict(one) for one in self.designs],
-            "costs": self.costs(),
-            "assumptions": {one.ledger: one.assumption for one in LEDGERS},
+            "costs": self.costs(draws_a_second),
+            "assumptions": {
+                one.ledger: one.assumption if draws_a_second is None else OWN_RATE
+                for one in LEDGERS
+            },
         }
 
 
@@ -280,7 +285,9 @@ def most_powerful_draws(
     """Draws at which the most powerful test of p against q has the power, and how it is known.
 
     Where only one tier (or one group) changes against the rest the test counts it and the number
-    is exact: from it on the binomial test has the power at once and keeps it for the next hundred.
+    is exact: from it on the binomial test has the power at once and keeps it for the next hundred
+    (above 50,000, of sizes that far apart). The normal limit would be a tenth too small where the
+    rare tier comes twenty times, however many draws that takes.
     """
     from scipy import stats
 
@@ -290,7 +297,7 @@ def most_powerful_draws(
     away = q @ ratio - p @ ratio
     rough = ((z_alpha * deviations[0] + z_power * deviations[1]) / away) ** 2
     groups = np.unique(np.round(ratio, 12))
-    if len(groups) != 2 or rough > _EXACT_DRAWS_MAX:
+    if len(groups) != 2:
         return math.ceil(rough), "likelihood ratio, normal limit"
     high = np.round(ratio, 12) == groups[1]
     low_share, high_share = float(p[high].sum()), float(q[high].sum())
@@ -300,8 +307,8 @@ def most_powerful_draws(
         critical = stats.binom.isf(alpha, n, low_share)
         return np.asarray(stats.binom.sf(critical, n, high_share) >= power)
 
-    start = max(1, int(rough * 0.7))
-    tried = np.arange(start, int(rough * 1.5) + 400)
+    start, step = max(1, int(rough * 0.7)), max(1, int(rough) // _SIZES_TRIED)
+    tried = np.arange(start, int(rough * 1.5) + 400 * step, step)
     enough = has_power(tried)
     runs = np.convolve(enough, np.ones(100, dtype=int), mode="valid") == 100
     if not runs.any():

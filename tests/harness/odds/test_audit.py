@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from harness.backend_server import reference_prices
 from harness.errors import EXIT_THRESHOLD, StartError, UsageError
@@ -26,7 +27,13 @@ from harness.odds.compare import compare
 from harness.odds.draws import Draws
 from harness.odds.intake import draws_from_frame
 from harness.odds.monitor import Monitor, Watch, epsilons
-from harness.odds.plan import chi_square_draws, noncentral_draws, plan, smallest_found
+from harness.odds.plan import (
+    chi_square_draws,
+    most_powerful_draws,
+    noncentral_draws,
+    plan,
+    smallest_found,
+)
 from harness.odds.raw import judge, read_report, stream
 from harness.odds.table import RarityTable, guide_table
 from harness.odds.value import box_value
@@ -204,6 +211,26 @@ def test_the_textbooks_figures_are_the_ones_of_the_findings() -> None:
     assert chi_square_draws(p, swapped, 0.01, 0.9) == 312, "273 finds the swap with 0.85 only"
 
 
+@pytest.mark.parametrize(
+    ("promised", "shifted", "draws"),
+    [(0.0005, 0.001, 37_195), (0.001, 0.0005, 39_301), (1e-6, 2e-6, 18_599_524)],
+)
+def test_rare_tiers_are_planned_exactly(promised: float, shifted: float, draws: int) -> None:
+    """The normal limit said 34,234 and 17,129,107 for a rare tier that doubles: power 0.87."""
+    p, q = np.array([1 - promised, promised]), np.array([1 - shifted, shifted])
+    found, how = most_powerful_draws(p, q, 0.01, 0.9)
+    assert (found, how) == (draws, "likelihood ratio, exact binomial")
+    n = found
+    if shifted > promised:
+        least = stats.binom.isf(0.01, n, promised) + 1
+        assert stats.binom.sf(least - 1, n, promised) <= 0.01
+        assert 0.9 <= stats.binom.sf(least - 1, n, shifted) < 0.91
+    else:
+        most = stats.binom.ppf(0.01, n, promised) - 1
+        assert stats.binom.cdf(most, n, promised) <= 0.01
+        assert 0.9 <= stats.binom.cdf(most, n, shifted) < 0.91
+
+
 def test_a_plan_has_the_power_it_says() -> None:
     shifted = TABLE.shifted({"epic": "0.03", "legendary": "0.07"})
     made = plan(TABLE, shifted, alpha=0.01, power=0.9, mint_price_lamports=200_000_000,
@@ -310,6 +337,27 @@ def test_audit_leaves_a_certificate_and_99_where_refuted(tmp_path: Path) -> None
     jsonschema.validate(content, schema, cls=jsonschema.Draft7Validator)
     assert content["data_sha256"] == draws.fingerprint
     assert content["verdict"] == "refuted"
+
+
+def test_a_plan_is_told_at_the_rate_that_was_given(tmp_path: Path) -> None:
+    asked = ("plan", "--shift", "legendary=0.02", "--draws-a-second", "0.5")
+    told = json.loads(harness(*asked, "--json", cwd=tmp_path).stdout)
+    designs = {one["name"]: one["draws"] for one in told["designs"]}
+    for cost in told["costs"]:
+        assert cost["minutes"] == pytest.approx(designs[cost["name"]] / 30)
+    assert set(told["assumptions"].values()) == {"as given"}
+    assert harness(*asked, cwd=tmp_path).stdout.endswith("mainnet: 0.5 draws a second, as given\n")
+
+
+def test_luck_is_told_of_the_rarest_tiers_in_whatever_order_they_stand(tmp_path: Path) -> None:
+    (tmp_path / "prices.csv").write_text("tier,skin,price_usd\nA,x,1\nB,y,2\nC,z,3\n")
+    for odds, name, chance in (
+        ("C=0.1,B=0.3,A=0.6", "no_b_or_better_in_10", 0.6**10),
+        ("B=0.3,A=0.7", "no_b_or_better_in_10", 0.7**10),
+    ):
+        done = harness("value", "--odds", odds, "--prices", "prices.csv", "--boxes", "10", "--json",
+                       cwd=tmp_path)  # fmt: skip
+        assert json.loads(done.stdout)[name] == pytest.approx(chance)
 
 
 def test_monitor_goes_on_where_it_stopped(tmp_path: Path) -> None:
