@@ -11,13 +11,19 @@ from markupsafe import Markup
 from harness.odds.goodness import TierInterval
 
 _WIDTH, _LEFT, _RIGHT = 640, 92, 118
+#: Of a tier's name: pixels a letter at most, and letters that are shown.
+_LETTER, _NAME_MAX = 8, 26
 _MARKS = ((0.2, 0.5, 1, 2, 5), (0.8, 0.9, 1, 1.1, 1.25))
 
 
 def intervals_chart(tiers: Sequence[TierInterval], epsilon: float | None, title: str) -> Markup:
     """Observed over promised with its interval, on a log scale so that half and double are alike;
-    the line is the promise, the shade epsilon around it."""
+    the line is the promise, the shade epsilon around it. Long names take room from the plot."""
     row, top = 40, 30
+    names = [
+        one.tier if len(one.tier) <= _NAME_MAX else one.tier[: _NAME_MAX - 1] + "…" for one in tiers
+    ]
+    left = max(_LEFT, _LETTER * max(map(len, names)) + 12)
     height = top + row * len(tiers) + 30
     spans = [1.1]
     for one in tiers:
@@ -27,7 +33,7 @@ def intervals_chart(tiers: Sequence[TierInterval], epsilon: float | None, title:
 
     def x(ratio: float) -> float:
         near = min(max(math.log(max(ratio, 1e-9)), -widest), widest)
-        return _LEFT + (near / widest + 1) / 2 * (_WIDTH - _LEFT - _RIGHT)
+        return left + (near / widest + 1) / 2 * (_WIDTH - left - _RIGHT)
 
     parts = []
     parts.append(f'<text x="{x(1):.1f}" y="14" class="small middle">as promised</text>')
@@ -44,12 +50,12 @@ def intervals_chart(tiers: Sequence[TierInterval], epsilon: float | None, title:
         y = top + number * row + 14
         share, low, high = (v / one.promised for v in (one.share, one.low, one.high))
         if epsilon is not None:
-            left = x(max(one.promised - epsilon, 0) / one.promised)
-            right = x((one.promised + epsilon) / one.promised)
-            parts.append(f'<rect x="{left:.1f}" y="{y - 11}" width="{max(right - left, 1):.1f}" '
+            begin = x(max(one.promised - epsilon, 0) / one.promised)
+            end = x((one.promised + epsilon) / one.promised)
+            parts.append(f'<rect x="{begin:.1f}" y="{y - 11}" width="{max(end - begin, 1):.1f}" '
                          'height="22" class="bar"/>')  # fmt: skip
         parts.append(
-            f'<text x="{_LEFT - 12}" y="{y + 5}" class="end">{escape(one.tier)}</text>'
+            f'<text x="{left - 12}" y="{y + 5}" class="end">{escape(names[number])}</text>'
             f'<line x1="{x(low):.1f}" x2="{x(high):.1f}" y1="{y}" y2="{y}" class="interval"/>'
             f'<circle cx="{x(share):.1f}" cy="{y}" r="5" class="dot"/>'
             f'<text x="{_WIDTH}" y="{y - 2}" class="small end">{one.share:.3%} seen</text>'

@@ -171,7 +171,8 @@ class BoxValue:
         figure = Figure(figsize=(7, 3), layout="constrained")
         axes = figure.subplots()
         axes.stairs(chances, [sol[0] / 2, *sol, sol[-1] * 2], baseline=None)
-        axes.set_xscale("log")
+        if sol[0] > 0:  # else a logarithm has no place for the worthless
+            axes.set_xscale("log")
         axes.axvline(
             self.mint_price_lamports / 1e9, color="0.5", linestyle="--", label="mint price"
         )

@@ -23,6 +23,7 @@ from harness.errors import EXIT_THRESHOLD, StartError, UsageError
 from harness.odds.assertions import OddsRefuted, assert_odds
 from harness.odds.audit import audit
 from harness.odds.certificate import write_certificate
+from harness.odds.charts import intervals_chart
 from harness.odds.compare import compare
 from harness.odds.draws import Draws
 from harness.odds.intake import draws_from_frame
@@ -83,6 +84,21 @@ def test_a_broken_promise_is_refuted_and_the_assertion_says_how() -> None:
         assert_odds(draws, TABLE)
     with pytest.raises(OddsRefuted, match=r"do not show that every tier is within 0\.001"):
         assert_odds(drawn(500), TABLE, epsilon=0.001)
+
+
+def test_long_names_of_tiers_stay_within_the_picture() -> None:
+    """A letter of the page's 14 pixels is 7 to 8 wide; names end left of the plot."""
+    names = ["Consumer Grade", "Mil-Spec", "An Exceedingly Rare Special Item"]
+    table = RarityTable("case", dict(zip(names, ("0.7", "0.2", "0.1"), strict=True)))
+    rows = pd.DataFrame({"tier": np.repeat(names, (70, 20, 10))})
+    (box,) = audit(draws_from_frame(rows, table), table, epsilon=0.05).boxes
+    drawn_names = re.findall(
+        r'<text x="([\d.]+)" y="[\d.]+" class="end">([^<]*)<',
+        str(intervals_chart(box.intervals, 0.05, "title")),
+    )
+    assert [name for _, name in drawn_names] == [*names[:2], "An Exceedingly Rare Speci…"]
+    for x, name in drawn_names:
+        assert 7.5 * len(name) <= float(x) <= 250
 
 
 def test_boxes_share_the_level() -> None:

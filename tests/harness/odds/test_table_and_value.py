@@ -112,6 +112,12 @@ def test_streaks_agree_with_counting_every_sequence() -> None:
     assert chance_without_streak(100, streak, loss) < 0.95
 
 
+def test_a_box_that_pays_nothing_has_a_picture() -> None:
+    value = box_value(guide_table(), reference_prices(), buyback_rate=Decimal(0), **GUIDE)
+    (axes,) = value.plot().axes
+    assert axes.get_xscale() == "linear"
+
+
 def test_prices_are_read_and_checked(tmp_path: Path) -> None:
     path = tmp_path / "prices.csv"
     path.write_text("tier,skin,price_usd\nA,x,1.50\nB,y,2\n")
