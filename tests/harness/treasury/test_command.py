@@ -42,6 +42,15 @@ def test_simulate(harness, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "probability of a refused sale" in capsys.readouterr().out
 
 
+def test_an_interval_without_an_end_is_null_in_json(harness, tmp_path: Path) -> None:
+    """JSON knows no Infinity: other languages refuse the whole file."""
+    assert harness("simulate", "--paths", "1") == 0
+    (file,) = tmp_path.glob("runs/*/treasury.json")
+    assert "Infinity" not in file.read_text()
+    assert "NaN" not in file.read_text()
+    assert told(tmp_path)["value_at_risk_99_sol"]["high"] is None
+
+
 def test_simulate_at_another_level(harness, capsys: pytest.CaptureFixture[str]) -> None:
     shown = {}
     for level in ("0.9", "0.95"):
