@@ -97,6 +97,8 @@ def _price(table: Any, path: Path) -> PriceProcess:
     kind = table.pop("kind", "gbm")
     if kind not in PRICE_KINDS:
         raise UsageError(f"{where}.kind: {kind!r} is not one of {', '.join(PRICE_KINDS)}")
+    if kind == "bootstrap" and not table.keys() & {"history", "returns"}:
+        raise UsageError(f"{where}: history is missing: a CSV or Parquet file beside this one")
     if kind == "bootstrap" and "history" in table:
         history = read_history(path.parent / str(table.pop("history")))
         table.setdefault("sol_usd", history.last_usd)

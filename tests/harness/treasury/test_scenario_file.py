@@ -94,6 +94,8 @@ def test_the_committed_schema_is_the_one_of_the_code_and_takes_the_examples() ->
         ('[price]\nkind = "heston"\ncorrelation = -2', "correlation: impossible"),
         ('[price]\nkind = "garch"\nalpha = 0.5\nbeta = 0.5', "alpha \\+ beta must be below 1"),
         ('step_seconds = 3600\n[price]\nkind = "garch"', "law of daily returns"),
+        ('[price]\nkind = "bootstrap"', "price: history is missing: a CSV or Parquet file"),
+        ('[price]\nkind = "bootstrap"\nfile = "a.csv"', "price: history is missing"),
         ("[demand]\nmints_day = -1", "mints_day: must be 0"),
         ("[demand.hawkes]\nbranching = 1\ndecay_day = 1", "demand explodes"),
         ("[demand.hawkes]\nbranching = 0.5", "decay_day is missing"),
@@ -116,6 +118,10 @@ def test_what_cannot_be_is_refused(tmp_path: Path, text: str, words: str) -> Non
         read_scenario(write(tmp_path, text))
     assert str(refused.value).startswith("treasury.toml")
     assert "\n" not in str(refused.value)
+
+
+def test_a_byte_order_mark_is_no_key(tmp_path: Path) -> None:
+    assert read_scenario(write(tmp_path, "\ufeffdays = 3")).days == 3
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
