@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 from solders.keypair import Keypair
 
+from backend.settings import Settings
 from harness.deployment import Deployment
 from harness.errors import StartError
 from harness.ports import free_port
@@ -111,20 +112,28 @@ class BackendProcess:
         )
 
 
+def _shell() -> dict[str, str]:
+    """This process's environment without a backend's variables: what a shell has from another
+    project's `.env` must not decide which backend is tested."""
+    theirs = {name.upper() for name in Settings.model_fields}
+    return {name: value for name, value in os.environ.items() if name.upper() not in theirs}
+
+
 @contextmanager
 def run_backend(
     environment: Mapping[str, str], log: Path, *, port: int = 0, workers: int = 1
 ) -> Iterator[BackendProcess]:
     """Run `python -m backend` until the context is left; waits until it answers.
 
-    `environment` is added to this process's own. Raises StartError if it does not come up.
+    `environment` is added to this process's own, of which nothing that a backend reads is left.
+    Raises StartError if it does not come up.
     """
     port = port or free_port()
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "backend"],
             env={
-                **os.environ,
+                **_shell(),
                 **environment,
                 "HOST": "127.0.0.1",
                 "PORT": str(port),

@@ -17,6 +17,7 @@ from typing import Protocol, TextIO
 
 from fastapi import FastAPI
 from fastapi.dependencies import models as dependency_models
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from solders.keypair import Keypair
 
 from backend.adapters.catalogue import catalogue, seed_catalogue
@@ -67,6 +68,21 @@ class Backend(Protocol):
         ...
 
 
+class _GivenSettings(Settings):
+    """Settings as they are given, and the defaults: what a shell has from another project's `.env`
+    must not decide which backend is tested."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: object,
+        **__: object,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
 class BackendServer:
     """The backend in a thread of this process, with the testbed's clock, generator and ledger."""
 
@@ -86,7 +102,7 @@ class BackendServer:
         self.base_url = self.url + self._values["api_prefix"]
 
     def start(self) -> None:
-        settings = Settings.model_validate(self._values)
+        settings = _GivenSettings.model_validate(self._values)
         self.app = self._make_app(settings, self._log)
         self._server = ServerThread(self.app, listen("127.0.0.1", self._port), "reference backend")
         self._server.start()

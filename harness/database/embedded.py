@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlencode
 
 import psycopg
 from psycopg import sql
@@ -51,9 +52,14 @@ _SETTINGS = {
     "log_timezone": "UTC",
 }
 
-# Said to every client of ours, so that PGHOSTADDR, PGSSLMODE and the like, set for another
-# server, neither lead it there nor keep it from this one.
-_CLIENT = {"hostaddr": "127.0.0.1", "sslmode": "disable", "gssencmode": "disable"}
+# Said to every client of ours, so that PGHOSTADDR, PGSSLMODE, PGOPTIONS and the like, set for
+# another server, neither lead it there nor keep it from this one nor change how this one answers.
+_CLIENT = {
+    "hostaddr": "127.0.0.1",
+    "sslmode": "disable",
+    "gssencmode": "disable",
+    "options": "--timezone=UTC",  # as the server has it anyway
+}
 
 
 class _PortTaken(Exception):
@@ -124,9 +130,8 @@ class EmbeddedPostgres:
 
     def url(self, database: str = "postgres") -> str:
         """SQLAlchemy's URL of a database. Holds the password: not for logs."""
-        said = "&".join(f"{key}={value}" for key, value in _CLIENT.items())
         user = f"{SUPERUSER}:{self._password}"
-        return f"postgresql+psycopg://{user}@127.0.0.1:{self.port}/{database}?{said}"
+        return f"postgresql+psycopg://{user}@127.0.0.1:{self.port}/{database}?{urlencode(_CLIENT)}"
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Create a database, as a copy of `template` if given; returns its URL."""

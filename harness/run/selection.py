@@ -20,6 +20,8 @@ _MARKED_SUITES = {
     "nightly": "stories with fresh randomness, for every night; no other suite plays them",
 }
 _NO_AUTOLOAD = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+#: What a shell tells pytest for somebody's own tests.
+_THEIRS = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 
 
 def suites() -> dict[str, str]:
@@ -77,13 +79,12 @@ def collection_arguments(suite: str) -> list[str]:
 
 @contextlib.contextmanager
 def only_our_plugin() -> Iterator[None]:
-    """Keep pytest from loading every plugin that happens to be installed: it takes seconds."""
-    before = os.environ.get(_NO_AUTOLOAD)
+    """Keep pytest from loading every plugin that happens to be installed, which takes seconds, and
+    from heeding options that the environment has for other tests."""
+    before = {name: os.environ.pop(name, None) for name in (_NO_AUTOLOAD, *_THEIRS)}
     os.environ[_NO_AUTOLOAD] = "1"
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[_NO_AUTOLOAD]
-        else:
-            os.environ[_NO_AUTOLOAD] = before
+        del os.environ[_NO_AUTOLOAD]
+        os.environ.update({name: value for name, value in before.items() if value is not None})

@@ -252,10 +252,12 @@ def test_the_environment_leads_no_client_elsewhere(
     monkeypatch.setenv("PGHOSTADDR", "127.0.0.9")
     monkeypatch.setenv("PGHOST", "127.0.0.9")
     monkeypatch.setenv("PGSSLMODE", "require")
+    monkeypatch.setenv("PGOPTIONS", "-c default_transaction_read_only=on")
     with EmbeddedPostgres.start(tmp_path / "log") as server:
         engine = create_engine(server.create_database("x"))
         with engine.connect() as connection:
             assert connection.scalar(text("select current_database()")) == "x"
+            assert connection.scalar(text("show transaction_read_only")) == "off"
         engine.dispose()
 
 
