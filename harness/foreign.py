@@ -113,9 +113,22 @@ class ForeignBackend:
                 f"--backend: {place(self.base_url)} knows no {urlsplit(self.base_url).path}{path}; "
                 "name the prefix in the URL, or the path in --backend-map"
             )
+        if not _json_object(answer):
+            raise UsageError(
+                f"--backend: {place(self.base_url)} answers {urlsplit(self.base_url).path}{path} "
+                f"with {answer.status_code} and no JSON object; is it the backend's address?"
+            )
         file = read_deployment_file(self.deployment)
         with source.visit(SystemClock()) as ledger:
             return find_deployment(file, ledger.client())
+
+
+def _json_object(answer: httpx.Response) -> bool:
+    """False for a page, such as the web client's, which is shown for every path."""
+    try:
+        return isinstance(answer.json(), dict)
+    except ValueError:
+        return False
 
 
 def foreign_backend(

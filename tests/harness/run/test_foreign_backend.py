@@ -399,6 +399,9 @@ def test_exit_codes(elsewhere: Elsewhere, tmp_path: Path) -> None:
     code, _, told = run(elsewhere, tmp_path, backend="http://127.0.0.1:1")
     assert (code, told.count("\n")) == (3, 1), told
     assert "no backend answers at http://127.0.0.1:1" in told
+    code, _, told = run(elsewhere, tmp_path, backend=elsewhere.ledger)  # mixed up
+    assert (code, told.count("\n")) == (2, 1), told
+    assert "answers /api/v1/buyback/status with 405 and no JSON object" in told
     code, _, told = run(elsewhere, tmp_path, "--backend-map", "none.toml")
     assert (code, told.count("\n")) == (2, 1), told
     assert not list(tmp_path.glob("runs/*"))
