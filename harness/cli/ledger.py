@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
 from contextlib import ExitStack
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 _WAKE_SECONDS = 0.5
 _DEFAULT_PORT = 8899
+#: Whole lamports, fewer than 2^64 of them.
+_SOL = re.compile(r"(?=\.?\d)\d{0,10}(\.\d{0,9})?", re.ASCII)
 
 
 def ledger(
@@ -114,10 +118,12 @@ def ledger(
         signal.signal(number, lambda *_: stop.set())
     with ExitStack() as stack:
         chain = _chain(url, cache, fork, still, lag, stack)
-        if state is not None and state.exists():
-            from harness.ledger.embedded.snapshot import restore
+        if state is not None:
+            from harness.ledger.embedded.snapshot import check_place, restore
 
-            restore(chain, state)
+            check_place(state)
+            if state.exists():
+                restore(chain, state)
         if programs is not None:
             _add_economy(chain, programs, authority)
         _fill(chain, program or [], account or [], clone or [], url, cache)
@@ -144,6 +150,7 @@ def _chain(
     from harness.clock import VirtualClock
     from harness.ledger.embedded.chain import START, Chain
     from harness.ledger.embedded.commitment import Lags
+    from harness.ledger.embedded.rpc_error import RpcError
     from harness.ledger.embedded.running_clock import RunningClock
 
     try:
@@ -158,7 +165,10 @@ def _chain(
         source = RemoteAccounts(url, cache)
         stack.callback(source.close)
     clock = VirtualClock(START) if still else RunningClock(datetime.now(UTC))
-    return Chain(clock, source=source, lags=lags)
+    try:
+        return Chain(clock, source=source, lags=lags)
+    except RpcError as error:
+        raise UsageError(f"cannot fork: {error.message}; look at --url") from None
 
 
 def _add_economy(chain: Chain, programs: str, authority: str | None) -> None:
@@ -221,10 +231,10 @@ def _serve(chain: Chain, port: int, funds: list[str], stack: ExitStack) -> Any:
 
     wallets = []
     for text in funds:
-        name, equals, amount = text.partition("=")
-        if not equals or not amount.replace(".", "", 1).isdigit():
-            raise UsageError(f"--fund takes ADDRESS=SOL, not {text!r}")
-        wallets.append((_address(name), int(float(amount) * 10**9)))
+        name, _, amount = text.partition("=")
+        if not _SOL.fullmatch(amount):
+            raise UsageError(f"--fund takes ADDRESS=SOL such as 2.5 or 0.000000001, not {text!r}")
+        wallets.append((_address(name), int(Decimal(amount) * 10**9)))
     started = stack.enter_context(EmbeddedLedger.serve(chain, port=port))
     for address, lamports in wallets:
         started.fund(address, lamports)

@@ -29,12 +29,23 @@ _TIMEOUT_SECONDS = 20.0
 
 
 class RemoteAccounts:
-    """The accounts of the cluster behind `url`, with a cache in `folder`."""
+    """The accounts of the cluster behind `url`, with a cache in `folder`.
+
+    Raises UsageError for a URL that is none, and for a folder that cannot be made.
+    """
 
     def __init__(self, url: str, folder: Path | None = None) -> None:
         self.url = url
         self.fetched = 0
-        self._folder = None if folder is None else folder / _folder_name(url)
+        try:
+            name = _folder_name(url)
+            self._folder = None if folder is None else folder / name
+            if self._folder is not None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+        except httpx.InvalidURL as error:
+            raise UsageError(f"--url: is not a URL ({error})") from None
+        except OSError as error:
+            raise UsageError(f"--cache {folder}: cannot be made ({error.strerror})") from None
         self._client = httpx.Client(timeout=_TIMEOUT_SECONDS)
 
     def close(self) -> None:
@@ -94,7 +105,6 @@ class RemoteAccounts:
             return
         none = {"pubkey": str(address), "account": None}
         stored = none if account is None else account_to_json(address, account)
-        path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f"{path.name}.{os.getpid()}.part")
         beside.write_text(json.dumps(stored))
         beside.replace(path)

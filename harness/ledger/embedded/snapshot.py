@@ -29,12 +29,23 @@ _FORMAT = "embedded ledger snapshot"
 _VERSION = 1
 
 
+def check_place(path: Path) -> None:
+    """Raises UsageError if a snapshot could not be written there: better said before there is
+    anything to lose."""
+    beside = _beside(path)
+    try:
+        beside.touch()
+        beside.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
 def save(chain: Chain, path: Path) -> int:
     """Write a chain to a file; callers hold its lock. Returns the bytes written.
 
     Raises UsageError if the file cannot be written.
     """
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    beside = _beside(path)
     try:
         with gzip.open(beside, "wt", compresslevel=1) as out:
             for line in _lines(chain):
@@ -42,8 +53,16 @@ def save(chain: Chain, path: Path) -> int:
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise UsageError(f"cannot write the snapshot {path}: {error.strerror}") from None
+        raise _unwritable(path, error) from None
     return path.stat().st_size
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.{os.getpid()}.part")
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"cannot write the snapshot {path}: {error.strerror}")
 
 
 def _lines(chain: Chain) -> Iterator[dict[str, Any]]:

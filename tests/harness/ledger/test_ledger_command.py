@@ -55,11 +55,11 @@ def test_it_serves_programs_accounts_and_funds_and_keeps_its_state(tmp_path: Pat
     state = tmp_path / "state"
     options = (
         "--program", f"{PROGRAM}={ELF}", "--account", f"-={file}", "--fund",
-        f"{PAYER.pubkey()}=2.5", "--state", str(state),
+        f"{PAYER.pubkey()}=1.001", "--state", str(state),
     )  # fmt: skip
     with running(*options) as (facts, process):
         client = Client(facts["rpc_url"])
-        assert client.get_balance(PAYER.pubkey()).value == 2_500_000_000
+        assert client.get_balance(PAYER.pubkey()).value == 1_001_000_000
         held = client.get_account_info(oracle).value
         assert held is not None
         assert held.data == b"price"
@@ -125,6 +125,13 @@ def test_wrong_options_are_said_in_a_line(tmp_path: Path) -> None:
         (("--program", f"short={ELF}"), "is not an address"),
         (("--account", f"-={no_elf}"), "is not an account file"),
         (("--fund", f"{PROGRAM}=much"), "--fund takes ADDRESS=SOL"),
+        (("--fund", f"{PROGRAM}=²"), "--fund takes ADDRESS=SOL"),
+        (("--fund", f"{PROGRAM}=0.0000000001"), "--fund takes ADDRESS=SOL"),
+        (("--fund", f"{PROGRAM}=99999999999"), "--fund takes ADDRESS=SOL"),
+        (("--state", str(tmp_path / "none" / "state")), "cannot write the snapshot"),
+        (("--fork", "--url", "http://127.0.0.1:9"), "cannot fork"),
+        (("--fork", "--url", "http://[::1"), "--url: is not a URL"),
+        (("--fork", "--url", "http://127.0.0.1:9", "--cache", str(no_elf)), "cannot be made"),
         (("--lag", "40,2"), "--lag takes two numbers"),
         (("--clone", str(PROGRAM), "--url", "http://127.0.0.1:9"), "cannot clone"),
     ):
