@@ -14,6 +14,8 @@ from rich.console import Console
 from harness.errors import EXIT_INTERRUPTED, EXIT_PASSED
 from harness.seeds import DEFAULT_SEED
 
+_ONE = {"bot taxes": "bot tax", "verdicts of judges": "verdict of judges"}
+
 
 def run(
     suite: Annotated[
@@ -119,7 +121,7 @@ def run(
         )
     )
     summary = json.loads(report.with_name("summary.json").read_text(encoding="utf-8"))
-    counted = ", ".join(f"{number} {name}" for name, number in summary["counted"].items())
+    counted = ", ".join(_number_of(*one) for one in summary["counted"].items())
     ended = {EXIT_PASSED: "passed", EXIT_INTERRUPTED: "interrupted"}.get(code, "FAILED")
     console.print(f"{ended}: {counted}", soft_wrap=True)
     skips = Counter(one["message"] for one in summary["scenarios"] if one["outcome"] == "skipped")
@@ -130,9 +132,15 @@ def run(
     raise typer.Exit(code)
 
 
+def _number_of(name: str, number: int) -> str:
+    """`2 mints`, `1 mint`."""
+    return f"{number} {_ONE.get(name, name.removesuffix('s')) if number == 1 else name}"
+
+
 def _spent(run: dict[str, Any]) -> str:
     """What the run took of the machine."""
-    told = "told " + ", ".join(f"{number} {how}" for how, number in run["told"].items() if number)
+    ended = ", ".join(f"{number} {how}" for how, number in run["told"].items() if number)
+    told = f"told {ended or 'nothing'}"
     told += f"; took {run['elapsed_seconds']:.1f} s"
     if "processor_seconds" in run:
         told += f", {run['processor_seconds']:.1f} s of processor time"

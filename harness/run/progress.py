@@ -92,7 +92,8 @@ class Progress:
         if report.when == "teardown" and not (self.brief and verdict == "passed"):
             self.console.print(
                 f"{_SIGNS[verdict]} {escape(_story(report.nodeid))} "
-                f"[dim]{self.seconds[name]:.1f} s[/dim]"
+                f"[dim]{self.seconds[name]:.1f} s[/dim]",
+                soft_wrap=True,
             )
 
     def pytest_internalerror(self, excrepr: object) -> bool:
@@ -103,7 +104,7 @@ class Progress:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         if isinstance(excinfo.value, pytest.exit.Exception):
             self.exit_reason = str(excinfo.value.msg)
-        else:
+        elif not isinstance(excinfo.value, pytest.Session.Interrupted):  # -x, an unreadable file
             self.console.print("[yellow]interrupted[/yellow]; what was played is kept")
 
     def pytest_unconfigure(self) -> None:
@@ -119,13 +120,14 @@ class Progress:
         failed = f"[red]{counted['failed']} failed[/red]" if counted["failed"] else "none failed"
         self.console.print(
             f"{turn}: {told} in {seconds:.0f} s; of {len(self.verdicts)} so far {failed}, "
-            f"at most {(self.memory_bytes_max or 0) // 2**20} MiB a process"
+            f"at most {(self.memory_bytes_max or 0) // 2**20} MiB a process",
+            soft_wrap=True,
         )
 
     def _error(self, nodeid: str, text: str) -> None:
         self.errors.append(nodeid)
-        self.console.print(f"[red]{escape(_story(nodeid))}[/red]")
-        self.console.print(escape(text.strip()))
+        self.console.print(f"[red]{escape(_story(nodeid))}[/red]", soft_wrap=True)
+        self.console.print(escape(text.strip()), soft_wrap=True)
 
     @property
     def counted(self) -> dict[str, int]:

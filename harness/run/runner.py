@@ -26,7 +26,6 @@ from harness.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_PASSED,
-    EXIT_USAGE,
     StartError,
     UsageError,
 )
@@ -46,7 +45,7 @@ from harness.run.folder import (
     write_json,
 )
 from harness.run.progress import Progress
-from harness.run.selection import collection_arguments, only_our_plugin
+from harness.run.selection import check_keyword, collection_arguments, only_our_plugin
 from harness.run.turns import turns
 from harness.settings import read_settings
 
@@ -99,6 +98,9 @@ def play(request: RunRequest) -> tuple[int, Path]:
         shutil.rmtree(folder)
         chosen = "there is" if request.keyword is None else f"-k {request.keyword!r} selects"
         raise UsageError(f"{chosen} no scenario of suite {request.suite}")
+    if code == pytest.ExitCode.USAGE_ERROR:
+        shutil.rmtree(folder)
+        raise UsageError(f"suite {request.suite} cannot be played; why is told above")
     merge_journals(folder)
     facts = _facts(request, programs, started, progress, code)
     if used_before is not None:
@@ -161,6 +163,8 @@ def _check(request: RunRequest) -> ProgramSet:
     Raises UsageError, or StartError if somebody else's ledger or backend does not answer.
     """
     turns(request.seed, request.seeds, request.repeat)
+    if request.keyword is not None:
+        check_keyword(request.keyword)
     read_settings(request.testbed_settings)
     if request.candy_config is not None:
         read_candy_config(request.candy_config)
@@ -216,8 +220,6 @@ def _exit_code(code: int, progress: Progress) -> int:
         return EXIT_PASSED
     if code == pytest.ExitCode.INTERRUPTED:
         return EXIT_INTERRUPTED if not progress.errors else EXIT_FAILED
-    if code == pytest.ExitCode.USAGE_ERROR:
-        return EXIT_USAGE
     return EXIT_FAILED
 
 

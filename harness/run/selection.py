@@ -7,9 +7,12 @@ name without `test_`), or `all`. A file or folder of somebody's own scenarios is
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import scenarios
 from harness.errors import UsageError
@@ -19,6 +22,15 @@ _MARKED_SUITES = {
     "smoke": "the short suite that `make run` plays",
     "nightly": "stories with fresh randomness, for every night; no other suite plays them",
 }
+_RULES = [
+    "-o", "addopts=",  # what a project sets for its own tests is not for scenarios
+    "--import-mode=importlib",
+    "-p", "no:terminal",
+    "-p", "harness.plugin",
+    "-p", "no:cacheprovider",
+    "-p", "no:pytest_anchorpy",
+    "--strict-markers",
+]  # fmt: skip
 _NO_AUTOLOAD = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
 #: What a shell tells pytest for somebody's own tests.
 _THEIRS = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
@@ -48,7 +60,11 @@ def _selection(suite: str) -> list[str]:
                 f"suite {suite!r} is unknown; known: {', '.join(known)}, or a file or folder with "
                 "scenarios of your own"
             )
-        return [str(own), "-m", "not nightly", "--rootdir", str(own.parent)]
+        # A conftest.py further up belongs to other tests and may need what is not installed here.
+        top = own if own.is_dir() else own.parent
+        return [
+            str(own), "-m", "not nightly", "--rootdir", str(own.parent), "--confcutdir", str(top),
+        ]  # fmt: skip
     return [*_ours(suite), "--rootdir", str(SCENARIOS.parent)]
 
 
@@ -65,16 +81,18 @@ def collection_arguments(suite: str) -> list[str]:
 
     Raises UsageError for a suite that does not exist.
     """
-    return [
-        *_selection(suite),
-        "-o", "addopts=",  # what a project sets for its own tests is not for scenarios
-        "--import-mode=importlib",
-        "-p", "no:terminal",
-        "-p", "harness.plugin",
-        "-p", "no:cacheprovider",
-        "-p", "no:pytest_anchorpy",
-        "--strict-markers",
-    ]  # fmt: skip
+    return [*_selection(suite), *_RULES]
+
+
+def check_keyword(keyword: str) -> None:
+    """Raises UsageError for a `-k` that pytest cannot read: better said once than by each."""
+    nothing = str(Path(scenarios.__file__))
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told), only_our_plugin():
+        code = pytest.main([*_RULES, nothing, "-k", keyword, "--collect-only"])
+    if code == pytest.ExitCode.USAGE_ERROR:
+        reason = told.getvalue().strip().rpartition(f"{keyword.strip()}: ")[2]
+        raise UsageError(f"-k {keyword!r}: {reason}; words go together by and, or, not and ( )")
 
 
 @contextlib.contextmanager

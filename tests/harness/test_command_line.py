@@ -48,7 +48,7 @@ def test_a_run_leaves_its_folder_and_repeats_byte_for_byte(tmp_path: Path) -> No
         done = harness("run", "flow", "--seed", "7", "-k", "life_cycle", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "passed  flow: one life cycle" in done.stderr
-        assert done.stdout.startswith("passed: 1 scenarios, 1 mints, 1 reveals, 1 buybacks")
+        assert done.stdout.startswith("passed: 1 scenario, 1 mint, 1 reveal, 1 buyback,")
         report = tmp_path / done.stdout.splitlines()[-1].removeprefix("report: ")
         folder = report.parent
         assert {path.name for path in folder.iterdir()} >= {
