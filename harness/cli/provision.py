@@ -49,8 +49,10 @@ def deploy(
 ) -> None:
     """Fund wallets from the bank, deploy programs, initialise the buyback, create the machine.
 
-    Safe to run again: what is there stays. Writes deployment.json (addresses) and backend.env.
+    Safe to run again: what is there stays. Writes deployment.json (addresses) and backend.env. The
+    ledger has Metaplex's programs and the bank, or SOL was sent to the bank's address.
 
+        harness ledger --programs committed --authority 6v... --account my-economy/bank.account.json
         harness provision deploy --folder my-economy --ledger http://127.0.0.1:8899
     """
     from harness.candy_config import DEFAULT_PATH, read_candy_config

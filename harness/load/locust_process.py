@@ -104,7 +104,7 @@ def run_worker(folder: Path, master: str) -> int:
         raise UsageError(f"{folder}: holds no plan of a load that waits for workers") from None
     words = [*_locust(plan.backend_url), "--worker", "--master-host", address,
              "--master-port", str(port)]  # fmt: skip
-    environment = {**os.environ, ENVIRONMENT: str(plan.folder / FILE)}
+    environment = _environment(plan.folder)
     try:
         return subprocess.run(
             words, env=environment, cwd=plan.folder, check=False, stdin=subprocess.DEVNULL,
@@ -118,6 +118,13 @@ def require_locust() -> None:
     """Raises ModuleNotFoundError if it is not installed."""
     if find_spec("locust") is None:  # importing it would turn this process's threads into greenlets
         raise ModuleNotFoundError("No module named 'locust'", name="locust")
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """This process's own, with the place of the plan, and without what Locust would take for
+    options of ours."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    return {**kept, ENVIRONMENT: str(folder / FILE)}
 
 
 def _locust(host: str) -> list[str]:
@@ -161,7 +168,7 @@ def run_locust(
         "--html", str(folder / "locust.html"), "--exit-code-on-error", "0",
         "--stop-timeout", "35",
     ]  # fmt: skip
-    environment = {**os.environ, ENVIRONMENT: str(folder / FILE)}
+    environment = _environment(folder)
     started: list[subprocess.Popen[bytes]] = []
 
     def start(arguments: list[str], log: str) -> None:

@@ -19,7 +19,7 @@ from solders.pubkey import Pubkey
 from harness.backend_server import prepare_database
 from harness.candy_config import CandyConfig
 from harness.deployment import Deployment, deploy
-from harness.errors import UsageError
+from harness.errors import StartError, UsageError
 from harness.ledger.bank import Bank
 from harness.ledger.cluster import ClusterLedger, provide_programs, require_answer
 from harness.ledger.mainnet import refuse_mainnet
@@ -83,12 +83,21 @@ class Job:
         return deployment
 
     def _fund(self, name: str, lamports: int) -> None:
-        """Bring a wallet up to `lamports`, from the bank of genesis."""
+        """Bring a wallet up to `lamports`, from the bank of genesis. Raises StartError if the bank
+        holds less than is missing."""
         address = self._keys.keypair(name).pubkey()
         missing = lamports - self._client.get_balance(address, Confirmed).value
-        if missing > 0:
-            bank = Bank(self._client, self._ledger.clock, self._keys.keypair("bank"))
-            bank.pay(address, missing)
+        if missing <= 0:
+            return
+        key = self._keys.keypair("bank")
+        held = self._client.get_balance(key.pubkey(), Confirmed).value
+        if held <= missing:
+            raise StartError(
+                f"the bank holds {held} lamports, and the {name} lacks {missing}: start the ledger "
+                f"with {self._keys.folder / 'bank.account.json'}, or send SOL to the address in "
+                "bank.address beside it"
+            )
+        Bank(self._client, self._ledger.clock, key).pay(address, missing)
 
     def _exists(self, address: Pubkey) -> bool:
         return self._client.get_account_info(address, Confirmed).value is not None

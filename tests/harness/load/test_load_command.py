@@ -61,7 +61,11 @@ def figures(tmp_path: Path) -> dict[str, object]:
     return content
 
 
-def test_distributed_over_processes_judged_and_reported(tmp_path: Path) -> None:
+def test_distributed_over_processes_judged_and_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCUST_TAGS", "somebody-elses")
+    monkeypatch.setenv("LOCUST_RUN_TIME", "1s")
     done = load(tmp_path, profile(tmp_path, workers=2))
     assert done.returncode == 0, done.stdout + done.stderr
     found = figures(tmp_path)
