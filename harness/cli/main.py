@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 
@@ -80,6 +81,9 @@ app.add_typer(treasury.app, name="treasury")
 
 def main() -> None:
     """Entry point: turns every error of the harness into one line and an exit code."""
+    for stream in (sys.stdout, sys.stderr):  # an arrow in a log of Latin-1 is no reason to fail
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     console = Console(stderr=True, highlight=False)
     # Who runs a gate for others, such as CI, cancels with SIGTERM: the same end as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -55,3 +56,15 @@ def test_options_for_other_tests_are_not_for_scenarios(tmp_path: Path, options: 
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert "test_flow::test_one_life_cycle" in listed.stdout, listed.stderr
+
+
+@pytest.mark.parametrize("command", [("--matrix",), ("--matrix", "--json"), ()])
+def test_a_log_without_arrows_is_written_all_the_same(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    done = subprocess.run(
+        [HARNESS, "scenarios", *command], cwd=tmp_path, capture_output=True, timeout=60,
+        check=False, env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "--json" not in command or len(json.loads(done.stdout)) == 47
