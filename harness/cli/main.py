@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 
@@ -81,6 +82,7 @@ app.add_typer(treasury.app, name="treasury")
 
 def main() -> None:
     """Entry point: turns every error of the harness into one line and an exit code."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):  # an arrow in a log of Latin-1 is no reason to fail
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -95,6 +97,15 @@ def main() -> None:
         for line in error.log_lines if isinstance(error, StartError) else ():
             console.print(f"  [dim]{escape(line)}[/dim]", soft_wrap=True)
         sys.exit(error.exit_code)
+
+
+def _open_closed_streams() -> None:
+    """Let streams that whoever started us has closed lead nowhere. Else the next file gets their
+    number: once the lock on the database's data, which a child then has not, and is swept away."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
 
 
 def _run() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,22 @@ def test_a_log_without_arrows_is_written_all_the_same(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "--json" not in command or len(json.loads(done.stdout)) == 47
+
+
+def test_closed_streams_cost_nobody_the_database(tmp_path: Path) -> None:
+    closed = ["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', HARNESS]
+    process = subprocess.Popen([*closed, "up", "--json"], cwd=tmp_path)
+    try:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("runs/*/keys/player-5.json")):
+            assert process.poll() is None, process.returncode
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        # The next run clears up after runs that left their data behind.
+        told = subprocess.run([*closed, "run", "-k", "life_cycle"], cwd=tmp_path, check=False)
+        assert told.returncode == 0
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
