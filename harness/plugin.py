@@ -295,7 +295,9 @@ def _failed(item: pytest.Item, message: str, bed: Testbed) -> dict[str, str]:
     }
 
 
-def places(ledger: str, database: str, backend: str = "reference") -> list[str]:
+def places(
+    ledger: str, database: str, backend: str = "reference", redis: str | None = None
+) -> list[str]:
     """The options that choose where a run plays, without the defaults. A URL may hold a password
     or a key, so only its kind is told: the words say which variable to put it into."""
     words = []
@@ -303,8 +305,9 @@ def places(ledger: str, database: str, backend: str = "reference") -> list[str]:
         ("--backend", backend, "reference", "BACKEND_URL"),
         ("--ledger", ledger, "embedded", "SOLANA_RPC_URL"),
         ("--database", database, "embedded", "DATABASE_URL"),
+        ("--redis", redis, None, "REDIS_URL"),
     ):
-        if chosen != default:
+        if chosen is not None and chosen != default:
             words += [option, variable if "://" in chosen else chosen]
     return words
 
@@ -322,5 +325,5 @@ def replay_command(item: pytest.Item) -> str:
             words += [option, str(config.getoption(chosen))]
     if config.getoption("--programs") != "committed":
         words += ["--programs", config.getoption("--programs")]
-    words += places(*map(config.getoption, ("--ledger", "--database", "--backend")))
+    words += places(*map(config.getoption, ("--ledger", "--database", "--backend", "--redis")))
     return shlex.join(words)

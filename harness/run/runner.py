@@ -240,7 +240,7 @@ def _command(request: RunRequest) -> str:
     ):
         if value is not None:
             words += [option, str(value)]
-    words += places(request.ledger, request.database, request.backend)
+    words += places(request.ledger, request.database, request.backend, request.redis)
     return shlex.join(words)
 
 

@@ -124,6 +124,8 @@ def test_urls_are_told_without_what_is_secret_in_them() -> None:
         "--ledger", "SOLANA_RPC_URL", "--database", "DATABASE_URL",
     ]  # fmt: skip
     assert places("embedded", "embedded") == []
+    assert places("embedded", "embedded", "reference", "redis://:p@h") == ["--redis", "REDIS_URL"]
+    assert places("embedded", "embedded", "reference", "container") == ["--redis", "container"]
 
 
 def test_websockets_are_on_the_next_port_or_in_the_same_place() -> None:
