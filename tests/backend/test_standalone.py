@@ -35,8 +35,11 @@ class Standalone:
         self.url = f"{self.root}/api/v1"
         self.output = ""
         self._folder = folder
+        self.scratch = folder / "scratch"
+        self.scratch.mkdir()
         self.environment = {
             **os.environ,
+            "TMPDIR": str(self.scratch),
             "NODE_ENV": "test",
             "PORT": str(port),
             "DB_HOST": "127.0.0.1",
@@ -194,3 +197,4 @@ def test_sigterm_under_load_loses_and_doubles_nothing(
     assert before - testbed.balance_lamports(testbed.deployment.treasury) == sum(paid)
     assert not any(testbed.exists(nft) for nft in nfts)
     assert '"event": "stopped"' in backend.output
+    assert not list(backend.scratch.iterdir()), "counts of the workers are left behind"
