@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -34,6 +35,7 @@ class Standalone:
         self.root = f"http://127.0.0.1:{port}"
         self.url = f"{self.root}/api/v1"
         self.output = ""
+        self._process: subprocess.Popen[str] | None = None
         self._folder = folder
         self.scratch = folder / "scratch"
         self.scratch.mkdir()
@@ -60,7 +62,7 @@ class Standalone:
     def start(self, *arguments: str) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "backend", *arguments], env=self.environment, cwd=self._folder,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
@@ -74,8 +76,15 @@ class Standalone:
                 return
         raise AssertionError("the backend did not come up in 60 s")
 
+    def end(self) -> None:
+        """Nothing outlives a test that failed, workers included."""
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.communicate(timeout=60)
+
     def stop(self) -> int:
         """SIGTERM; the exit code once all of it has ended."""
+        assert self._process is not None
         self._process.terminate()
         output, _ = self._process.communicate(timeout=60)
         self.output += output
@@ -93,7 +102,10 @@ def standalone(
             URL.create("postgresql+psycopg", "testbed", server._password, "127.0.0.1", server.port,
                        "postgres")
         )  # fmt: skip
-        yield backend, engine
+        try:
+            yield backend, engine
+        finally:
+            backend.end()
         engine.dispose()
         for secret in told_nowhere(testbed, backend):
             assert secret not in backend.output
