@@ -27,8 +27,10 @@ def known_as(column: str) -> str:
 
 def separator_of(line: str) -> str:
     """What parts the columns of a CSV file, from its first line. Where the comma is the decimal
-    sign spreadsheets write semicolons."""
-    return ";" if ";" in line and "," not in line else ","
+    sign spreadsheets write semicolons; what is copied out of them has tabs."""
+    if "," in line:
+        return ","
+    return ";" if ";" in line else "\t" if "\t" in line else ","
 
 
 def heading(source: str, columns: Iterable[str]) -> dict[str, str]:

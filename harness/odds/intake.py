@@ -22,6 +22,7 @@ from harness.odds.draws import UNKNOWN, Coded, Draws, Rejects
 from harness.odds.heading import heading
 from harness.odds.mints import hashes_of, texts_of
 from harness.odds.table import RarityTable
+from harness.odds.times import loose_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -367,14 +368,9 @@ def _times(column: pa.Array, wrong: _Wrong) -> NDArray[np.int64]:
         for kind in (pa.timestamp("us", "UTC"), pa.timestamp("us")):  # with a zone, without any
             with contextlib.suppress(pa.ArrowInvalid):
                 return _filled(texts.cast(kind).cast(pa.int64()), 0)
-    import pandas as pd  # 90 MB, for times that are mixed, wrong or finer than microseconds
-
-    texts = texts.to_numpy(zero_copy_only=False)
-    parsed = pd.DatetimeIndex(pd.to_datetime(texts, utc=True, errors="coerce", format="ISO8601"))
-    bad = np.asarray(parsed.isna())
-    wrong.mark(bad, "time is no ISO 8601 time")
-    since = np.asarray(parsed.as_unit("us").asi8)
-    return np.where(bad, 0, since)
+    found, bad = loose_times(texts.to_numpy(zero_copy_only=False))
+    wrong.mark(bad, "time is no ISO 8601 time, day.month.year or Unix time")
+    return found
 
 
 def _whole_numbers(name: str, column: pa.Array, wrong: _Wrong) -> NDArray[np.int64]:

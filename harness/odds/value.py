@@ -240,7 +240,8 @@ def box_value(
 
 def read_prices(path: Path) -> dict[str, dict[str, Decimal]]:
     """A price table: CSV with the columns tier, skin, price_usd, or JSON, tier to skin to price.
-    A CSV parted by semicolons may have decimal commas, as spreadsheets in half of Europe write.
+    A CSV parted by semicolons or tabs may have decimal commas, as spreadsheets in half of Europe
+    write.
 
     Raises UsageError naming the row.
     """
@@ -279,7 +280,7 @@ def _csv_rows(text: str) -> Iterator[tuple[str, str, object]]:
     separator = separator_of(text.partition("\n")[0])
     for row in csv.DictReader(text.split("\n"), delimiter=separator):
         price = row["price_usd"] or ""
-        if separator == ";" and "." not in price:
+        if separator != "," and "." not in price:
             price = price.replace(",", ".")
         yield row["tier"], row["skin"], price
 

@@ -10,8 +10,6 @@ has them, because a fit would swallow both and say nothing.
 
 from __future__ import annotations
 
-import re
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +17,12 @@ from typing import Any
 import numpy as np
 
 from harness.errors import UsageError
+from harness.written_time import dates_of, day_stands_first, unix_microseconds
 
 ROWS_MIN = 30
 ROWS_MAX = 5_000_000
 _BYTES_MAX = 512 * 2**20
 _TIMES = ("time", "timestamp", "date", "datetime", "at", "day", "snapped_at", "open_time")
-#: A number above it cannot be seconds (it would be the year 5138), so it is a finer unit.
-_SECONDS_MAX = 1e11
-_DAY_FIRST = re.compile(r"\d{1,2}\.\d{1,2}\.\d{4}")
 _PRICES = ("price", "close", "price_usd", "sol_usd", "usd")
 
 
@@ -78,8 +74,8 @@ def read_history(path: Path) -> History:
         )
     raw = table[time_column]
     if pd.api.types.is_numeric_dtype(raw):
-        finer = sum(bool(raw.median() > _SECONDS_MAX * 1000**power) for power in range(3))
-        times = pd.to_datetime(raw, unit=("s", "ms", "us", "ns")[finer], utc=True, errors="coerce")
+        since = pd.Series(unix_microseconds(raw.to_numpy(np.float64)), raw.index)
+        times = pd.to_datetime(since, unit="us", utc=True, errors="coerce")
     else:
         times = _written_times(raw)
     if times.isna().any():
@@ -107,16 +103,12 @@ def _read_csv(path: Path) -> Any:
 def _written_times(raw: Any) -> Any:
     """Times from text. Where dots part a date the day stands first; else the month does, unless
     there is no such month."""
-    import pandas as pd
-
-    dots = bool(_DAY_FIRST.match(str(raw.iloc[0])))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # which of the two was not right
-        for day_first in (dots, not dots):
-            times = pd.to_datetime(raw, utc=True, errors="coerce", dayfirst=day_first)
-            if not times.isna().any():
-                return times
-        return pd.to_datetime(raw, utc=True, errors="coerce", dayfirst=dots)
+    dots = day_stands_first(str(raw.iloc[0]))
+    for day_first in (dots, not dots):
+        times = dates_of(raw, day_first=day_first)
+        if not times.isna().any():
+            return times
+    return dates_of(raw, day_first=dots)
 
 
 def _check_steps(path: Path, steps: np.ndarray, raw: Any) -> None:

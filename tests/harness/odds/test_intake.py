@@ -56,7 +56,7 @@ def test_a_good_table_is_taken_as_it_is() -> None:
         ({"wallet": ["w", "", "w"]}, "row 2: wallet is missing"),
         (
             {"time": ["2026-01-01", "yesterday", None]},
-            r"row 2: time is no ISO 8601 time \(time 'yest",
+            r"row 2: time is no ISO 8601 time, day.month.year or Unix time \(time 'yest",
         ),
         (
             {"paid_lamports": [1, -5, 2]},
@@ -206,6 +206,13 @@ def test_a_spreadsheets_semicolons_and_byte_order_mark_are_read(tmp_path: Path) 
     same(draws_from_file(path, {TABLE.box: TABLE}), draws_from_frame(frame(), TABLE))
 
 
+def test_a_spreadsheets_tabs_are_read(tmp_path: Path) -> None:
+    """What is copied out of a spreadsheet has tabs between its columns."""
+    path = tmp_path / "draws.csv"
+    frame().to_csv(path, index=False, sep="\t")
+    same(draws_from_file(path, {TABLE.box: TABLE}), draws_from_frame(frame(), TABLE))
+
+
 def test_files_that_cannot_be_read_say_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.csv: cannot be read \(No such file"):
         draws_from_file(tmp_path / "none.csv", {TABLE.box: TABLE})
@@ -250,13 +257,31 @@ def test_missing_values_are_found_in_a_part_of_a_column() -> None:
         (["2026-01-01", "2026-01-01T00:01"], [0, 60_000_000]),
         (["2026-01-01T00:00:00Z", "2026-01-01T00:00:00"], [0, 0]),
         (["2026-01-01T00:00:00.1234567Z", "20260101T000000Z"], [123_456, 0]),
+        (["01.01.2026", "2.1.2026"], [0, 86_400_000_000]),
+        (["01.01.2026 00:00:00", "01.01.2026 00:00:01"], [0, 1_000_000]),
+        (["1767225600", "1767225601.5"], [0, 1_500_000]),
+        ([1767225600, 1767225601], [0, 1_000_000]),
+        ([1767225600000, 1767225600001], [0, 1000]),
+        (["1767225600000000", "2026-01-01"], [0, 0]),
+        (["20260101", "2026-01-01T00:00:00.1234567Z"], [0, 123_456]),
     ],
 )
 def test_times_are_read_with_a_zone_without_and_mixed(
     texts: list[str], microseconds: list[int]
 ) -> None:
-    """Without a zone a time is UTC, whichever of the two ways it was read."""
+    """Without a zone a time is UTC, whichever way it was read. Exports have Unix times and dots,
+    as price histories do; eight digits are a date."""
     table = pd.DataFrame({"time": texts, "tier": ["Common"] * 2})
     times = draws_from_frame(table, TABLE).time_us
     assert times is not None
     assert list(times - 1_767_225_600_000_000) == microseconds
+
+
+@pytest.mark.parametrize(
+    "wrong", ["31.2.2026", "1.13.2026", "3/1/2026", "1e300", "inf", "12", None]
+)
+def test_a_time_that_could_be_two_or_none_is_named(wrong: str | None) -> None:
+    """Of 3/1/2026 a batch of rows does not say which is the month."""
+    table = pd.DataFrame({"time": ["01.02.2026", "1767225600", wrong], "tier": ["Common"] * 3})
+    with pytest.raises(UsageError, match=r"row 3: time is no ISO 8601 time, day\.month\.year or"):
+        draws_from_frame(table, TABLE)
