@@ -217,7 +217,7 @@ def box_value(
         )
     prizes = []
     for tier, share in zip(table.tiers, table.shares, strict=True):
-        listed = prices.get(tier)
+        listed = _listed(prices, tier)
         if not listed:
             raise UsageError(f"box {table.box}: {tier}: no skin has a price")
         weights = {skin: Fraction(w) for skin, w in table.skins.get(tier, {}).items()}
@@ -236,6 +236,16 @@ def box_value(
             payout = payout_lamports(price, buyback_rate, sol_usd)
             prizes.append(Prize(tier, skin, share * weight / total, price, payout))
     return BoxValue(table.box, tuple(prizes), mint_price_lamports, sol_usd, buyback_rate)
+
+
+def _listed(prices: PriceTable, tier: str) -> Mapping[str, Decimal] | None:
+    """A tier's prices; a list may write it in another case. Raises UsageError if two may be it."""
+    if tier in prices:
+        return prices[tier]
+    alike = [one for one in prices if one.strip().casefold() == tier.casefold()]
+    if len(alike) > 1:
+        raise UsageError(f"{tier}: the prices have {' and '.join(alike)}; write it in one way")
+    return prices[alike[0]] if alike else None
 
 
 def read_prices(path: Path) -> dict[str, dict[str, Decimal]]:

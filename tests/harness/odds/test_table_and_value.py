@@ -134,3 +134,16 @@ def test_prices_are_read_and_checked(tmp_path: Path) -> None:
         box_value(guide_table(), {"Common": {"x": Decimal(1)}, "Uncommon": {"x": Decimal(1)},
                                   "Rare": {"x": Decimal(1)}, "Epic": {"x": Decimal(1)}},
                   buyback_rate=Decimal(1), **GUIDE)  # fmt: skip
+
+
+def test_a_price_list_may_write_tiers_in_another_case() -> None:
+    prices = reference_prices()
+    shouted = {tier.upper(): skins for tier, skins in prices.items()}
+    value = box_value(guide_table(), shouted, buyback_rate=Decimal("0.85"), **GUIDE)
+    assert value == guide_value()
+    twice = {"EPIC": prices["Epic"], **{t: s for t, s in shouted.items() if t != "EPIC"}}
+    twice["epic"] = {"x": Decimal(1)}
+    with pytest.raises(UsageError, match="Epic: the prices have EPIC and epic; write it in one"):
+        box_value(guide_table(), twice, buyback_rate=Decimal(1), **GUIDE)
+    both = {**prices, "EPIC": {"x": Decimal(1)}}  # as the table writes it goes first
+    assert box_value(guide_table(), both, buyback_rate=Decimal("0.85"), **GUIDE) == guide_value()
