@@ -117,11 +117,10 @@ def build(kind: type[Any], table: Any, where: str, changes: dict[str, Any]) -> A
         raise UsageError(f"{where}: must be a table, is {table!r}")
     hints = typing.get_type_hints(kind)
     names = [field.name for field in dataclasses.fields(kind)]
-    questions = list(_QUESTIONS) if kind is Scenario else []
     for name, value in table.items():
         if name not in names:
             raise UsageError(
-                f"{where}: {name}: unknown key; known: {', '.join([*names, *questions])}"
+                f"{where}: {name}: unknown key; known: {', '.join([*names, *_beside(kind)])}"
             )
         changes[name] = _value(hints[name], value, f"{where}: {name}")
     needed = [
@@ -137,6 +136,15 @@ def build(kind: type[Any], table: Any, where: str, changes: dict[str, Any]) -> A
         return kind(**changes)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
+
+
+def _beside(kind: type[Any]) -> list[str]:
+    """Keys of a file's table beside the fields of its dataclass."""
+    if kind is Scenario:
+        return list(_QUESTIONS)
+    if kind in PRICE_KINDS.values():
+        return ["kind", "history"] if kind is Bootstrap else ["kind"]
+    return []
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:

@@ -96,6 +96,7 @@ def test_the_committed_schema_is_the_one_of_the_code_and_takes_the_examples() ->
         ('step_seconds = 3600\n[price]\nkind = "garch"', "law of daily returns"),
         ('[price]\nkind = "bootstrap"', "price: history is missing: a CSV or Parquet file"),
         ('[price]\nkind = "bootstrap"\nfile = "a.csv"', "price: history is missing"),
+        ('[price]\nkind = "bootstrap"\nreturns = [1]\nfile = "a"', "known: .*, kind, history"),
         ("[demand]\nmints_day = -1", "mints_day: must be 0"),
         ("[demand.hawkes]\nbranching = 1\ndecay_day = 1", "demand explodes"),
         ("[demand.hawkes]\nbranching = 0.5", "decay_day is missing"),
