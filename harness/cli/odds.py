@@ -81,6 +81,7 @@ def audit(
     from harness.odds.assertions import counted
     from harness.odds.audit import audit as run_audit
     from harness.odds.certificate import write_certificate
+    from harness.odds.draws import draws_in_words
     from harness.odds.table import parse_shares
     from harness.run.folder import new_run_folder
 
@@ -97,7 +98,9 @@ def audit(
     console = Console(highlight=False)
     for one in found.boxes:
         counts = counted(one.table, one.counts)
-        console.print(f"{one.table.box}: {one.outcome}, {one.n:,} draws: {counts}", soft_wrap=True)
+        console.print(
+            f"{one.table.box}: {one.outcome}, {draws_in_words(one.n)}: {counts}", soft_wrap=True
+        )
         for reason in one.rejected:
             console.print(f"  {reason.test.name}: adjusted p {reason.p_adjusted:.3g}, "
                           f"{reason.test.method}", soft_wrap=True)  # fmt: skip
@@ -147,6 +150,7 @@ def monitor(
         harness odds monitor draws.csv --state odds.json --shift legendary=0.02
     """
     from harness.errors import EXIT_PASSED, EXIT_THRESHOLD, UsageError
+    from harness.odds.draws import draws_in_words
     from harness.odds.monitor import Monitor, Watch, epsilons
     from harness.odds.table import parse_shares
 
@@ -169,7 +173,7 @@ def monitor(
                                "more_if_as_seen": verdict.more_if_as_seen}))  # fmt: skip
     else:
         console = Console(highlight=False)
-        console.print(f"{one.box}: {verdict} ({verdict.n:,} draws, {new:,} new, e-value "
+        console.print(f"{one.box}: {verdict} ({draws_in_words(verdict.n)}, {new:,} new, e-value "
                       f"{verdict.e_value:.3g})", soft_wrap=True)  # fmt: skip
         for place, tier in enumerate(one.tiers):
             console.print(f"  {tier:12} {verdict.low[place]:.4f} to {verdict.high[place]:.4f}, "

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.odds.audit import Audit, audit
-from harness.odds.draws import Draws
+from harness.odds.draws import Draws, draws_in_words
 from harness.odds.monitor import Monitor, Verdict
 from harness.odds.table import RarityTable
 
@@ -49,14 +49,14 @@ def assert_odds(
             worst = min(box.rejected, key=lambda one: one.p_adjusted or 0.0)
             raise OddsRefuted(
                 f"box {box.table.box}: refuted by {worst.test.name} "
-                f"(adjusted p {worst.p_adjusted:.2g} at level {alpha:g}, {box.n} draws): "
+                f"(adjusted p {worst.p_adjusted:.2g} at level {alpha:g}, {draws_in_words(box.n)}): "
                 f"{counted(box.table, box.counts)}",
                 found,
             )
         if epsilon is not None and box.outcome != "holds within epsilon":
             raise OddsRefuted(
-                f"box {box.table.box}: {box.n} draws do not show that every tier is within "
-                f"{epsilon:g} of its promise: {counted(box.table, box.counts)}",
+                f"box {box.table.box}: {draws_in_words(box.n)} do not show that every tier is "
+                f"within {epsilon:g} of its promise: {counted(box.table, box.counts)}",
                 found,
             )
     return found

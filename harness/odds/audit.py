@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.errors import UsageError
 from harness.odds.dependence import SuspectWallet, box_tests, dependence_tests, suspect_wallets
-from harness.odds.draws import BoxDraws, Draws
+from harness.odds.draws import BoxDraws, Draws, draws_in_words
 from harness.odds.eprocess import Bettors, bettors
 from harness.odds.goodness import (
     TierInterval,
@@ -114,9 +114,9 @@ class Audit:
 
     def plot(self) -> Figure:
         """Observed shares with simultaneous intervals against the promise, box by box."""
-        from matplotlib.figure import Figure
+        from harness.odds.picture import Picture
 
-        figure = Figure(figsize=(7, 2.6 * len(self.boxes)), layout="constrained")
+        figure = Picture(figsize=(7, 2.6 * len(self.boxes)), layout="constrained")
         for axes, box in zip(
             np.atleast_1d(figure.subplots(len(self.boxes), 1)), self.boxes, strict=True
         ):
@@ -129,7 +129,7 @@ class Audit:
             )  # fmt: skip
             axes.axvline(1, color="0.5", linestyle="--")
             axes.set_xlabel("observed / promised")
-            axes.set_title(f"{box.table.box}: {box.n:,} draws, {box.outcome}", loc="left")
+            axes.set_title(f"{box.table.box}: {draws_in_words(box.n)}, {box.outcome}", loc="left")
         return figure
 
     def save_json(self, path: Path) -> None:

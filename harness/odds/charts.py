@@ -8,6 +8,7 @@ from html import escape
 
 from markupsafe import Markup
 
+from harness.odds.draws import draws_in_words
 from harness.odds.goodness import TierInterval
 
 _WIDTH, _LEFT, _RIGHT = 640, 92, 118
@@ -93,7 +94,7 @@ def evidence_chart(path: Sequence[tuple[int, float]], alpha: float, title: str) 
         f'class="limit"/><text x="{_WIDTH - 16}" y="{y(bound) - 6:.1f}" class="small end">'
         f"the promise fails at {1 / alpha:,.0f}</text>"
         f'<text x="{_LEFT}" y="{height - 8}" class="small">0</text>'
-        f'<text x="{_WIDTH - 16}" y="{height - 8}" class="small end">{last:,} draws</text>'
+        f'<text x="{_WIDTH - 16}" y="{height - 8}" class="small end">{draws_in_words(last)}</text>'
     )
     return _svg(height, title, parts)
 

@@ -60,9 +60,9 @@ class Comparison:
 
     def plot(self) -> Figure:
         """Each tier's change of odds with its interval; 0 is no change."""
-        from matplotlib.figure import Figure
+        from harness.odds.picture import Picture
 
-        figure = Figure(figsize=(7, 2.6), layout="constrained")
+        figure = Picture(figsize=(7, 2.6), layout="constrained")
         axes = figure.subplots()
         tiers = [one.tier for one in self.changes]
         axes.hlines(tiers, [one.change_low for one in self.changes],

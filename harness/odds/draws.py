@@ -181,3 +181,8 @@ class BoxDraws:
     def counts(self) -> NDArray[np.int64]:
         """How often each tier came, in the table's order."""
         return tally(self.tier, len(self.table.tiers))
+
+
+def draws_in_words(number: int, which: str = "") -> str:
+    """`1 draw`, `2,000 draws`; with `which`, such as "more ", `1 more draw`."""
+    return f"{number:,} {which}draw{'' if number == 1 else 's'}"

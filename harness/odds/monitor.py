@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import UsageError
-from harness.odds.draws import BoxDraws
+from harness.odds.draws import BoxDraws, draws_in_words
 from harness.odds.eprocess import Bettors, bettors
 from harness.odds.table import RarityTable
 from harness.run.folder import write_json
@@ -124,8 +124,9 @@ class Verdict:
 
     def __str__(self) -> str:
         if self.decision == "undecided":
-            more = "unknown many" if self.more is None else f"{self.more:,}"
-            return f"undecided, {more} more draws expected"
+            if self.more is None:
+                return "undecided, unknown many more draws expected"
+            return f"undecided, {draws_in_words(self.more, 'more ')} expected"
         return {"fails": "fails", "holds": "holds within epsilon"}[self.decision]
 
 
@@ -256,10 +257,10 @@ class Monitor:
     def plot(self) -> Figure:
         """The evidence after each draw with the line at which the promise fails, and beside it
         each tier's confidence sequence relative to the promise with epsilon."""
-        from matplotlib.figure import Figure
+        from harness.odds.picture import Picture
 
         verdict, table = self.verdict(), self.watch.table
-        figure = Figure(figsize=(9, 3.2), layout="constrained")
+        figure = Picture(figsize=(9, 3.2), layout="constrained")
         left, right = figure.subplots(1, 2)
         ten = math.log(10)
         left.plot([n for n, _ in self.path], [log_e / ten for _, log_e in self.path])
@@ -275,6 +276,7 @@ class Monitor:
         right.plot(self.counts / max(self.n, 1) / p, places, "o")
         right.axvline(1, color="0.5", linestyle="--")
         right.set_yticks(places, table.tiers)
+        right.set_xlim(left=max(right.get_xlim()[0], 0))  # epsilon may be above a rare tier's odds
         right.set_xlabel("odds / promised")
         return figure
 

@@ -99,9 +99,9 @@ class Plan:
 
     def plot(self) -> Figure:
         """Draws of each design beside Wald's bound: a bar up to the mean, a line on to the most."""
-        from matplotlib.figure import Figure
+        from harness.odds.picture import Picture
 
-        figure = Figure(figsize=(7, 2.4), layout="constrained")
+        figure = Picture(figsize=(7, 2.4), layout="constrained")
         axes = figure.subplots()
         names = [one.name for one in self.designs]
         axes.barh(names, [one.draws for one in self.designs], height=0.5)

@@ -160,7 +160,7 @@ class BoxValue:
 
     def plot(self) -> Figure:
         """Chance that a box pays at most so many SOL, with mint price and mean payout."""
-        from matplotlib.figure import Figure
+        from harness.odds.picture import Picture
 
         ordered = sorted(self.prizes, key=lambda one: one.payout_lamports)
         reached, chances = Fraction(0), [0.0]
@@ -168,7 +168,7 @@ class BoxValue:
             reached += one.chance
             chances.append(float(reached))
         sol = [one.payout_lamports / 1e9 for one in ordered]
-        figure = Figure(figsize=(7, 3), layout="constrained")
+        figure = Picture(figsize=(7, 3), layout="constrained")
         axes = figure.subplots()
         axes.stairs(chances, [sol[0] / 2, *sol, sol[-1] * 2], baseline=None)
         if sol[0] > 0:  # else a logarithm has no place for the worthless
