@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from harness.cli import odds_ahead
 from harness.cli.odds_options import Alpha, Box, Json, Odds, Prices, Table, chosen_tables, only_one
+from harness.cli.runs_folder import Runs
 
 if TYPE_CHECKING:
     from harness.odds.draws import Draws
@@ -66,7 +67,7 @@ def audit(
     machine: _Machine = None,
     prices: Prices = None,
     reject: _Reject = False,
-    runs: Annotated[Path, typer.Option(help="Folder for the results of runs.")] = Path("runs"),
+    runs: Runs = Path("runs"),
 ) -> None:
     """Test recorded or fresh draws against the promise; leave a certificate. Exit 99 if refuted.
 
@@ -245,7 +246,7 @@ def raw(
     arguments: Annotated[
         str | None, typer.Option(help='Instead of the default ones: "-d 0 -g 200".')
     ] = None,
-    runs: Annotated[Path, typer.Option(help="Folder for the results of runs.")] = Path("runs"),
+    runs: Runs = Path("runs"),
 ) -> None:
     """Pour a generator's raw output into a program made to judge it. Exit 99 if it fails.
 

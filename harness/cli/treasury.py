@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from harness.cli.runs_folder import Runs
 from harness.cli.treasury_options import (
     Dask,
     Paths,
-    Runs,
     ScenarioFile,
     Seed,
     Workers,
@@ -26,6 +25,7 @@ from harness.cli.treasury_options import (
     progress_bar,
     scenario_of,
     share_and_interval,
+    table_of,
 )
 from harness.errors import EXIT_FAILED, EXIT_THRESHOLD
 
@@ -107,7 +107,11 @@ def rare(
         float, typer.Option(help="Standard error over probability at which it stops.")
     ] = 0.1,
     paths_max: Annotated[
-        int, typer.Option(help="Paths after which it stops, however sure it is; exits 1 then.")
+        int,
+        typer.Option(
+            help="Paths after which it stops, however sure it is; exits 1 then. The round that "
+            "reaches it is played to its end: 65,536 paths in the base model."
+        ),
     ] = 4_000_000,
     seed: Seed = 0,
     workers: Workers = 1,
@@ -172,7 +176,9 @@ def fit(
 
     prices = read_history(history)
     fits = fit_all(prices, np.random.Generator(np.random.PCG64(seed)))
-    table = Table("law", "log-likelihood", "BIC", "KS p", "Ljung-Box p", "1 % loss: law", "history")
+    table = table_of(
+        "law", "log likelihood", "BIC", "KS p", "Ljung-Box p", "1 % loss: law", "history"
+    )
     for one in fits:
         table.add_row(
             one.name, figure(one.log_likelihood, ".1f"), figure(one.bic, ".1f"),
@@ -210,7 +216,7 @@ def gate(
     question, scenario = read_policy(policy)
     with progress_bar("paths") as progress:
         findings, result = judge(question, scenario, workers=workers, dask=dask, progress=progress)
-    table = Table("limit", "allowed", "found", "compared", "")
+    table = table_of("limit", "allowed", "found", "compared", "")
     for one in findings:
         table.add_row(
             one.name, f"{one.limit:g}", f"{one.value:.6g}", f"{one.compared:.6g}",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Column, Table
 
 from harness.errors import EXIT_INTERRUPTED, UsageError
 
@@ -27,7 +28,6 @@ Paths = Annotated[int, typer.Option(help="Paths to play.")]
 Seed = Annotated[int, typer.Option(min=0, help="Repeats the same draws.")]
 Workers = Annotated[int, typer.Option(min=1, max=256, help="Processes of this machine.")]
 Dask = Annotated[str | None, typer.Option(help="A Dask scheduler, such as tcp://127.0.0.1:8786.")]
-Runs = Annotated[Path, typer.Option(help="Folder for the results of runs.")]
 
 
 def study_of(path: Path | None) -> Study:
@@ -87,6 +87,11 @@ def print_rows(rows: list[tuple[str, str]]) -> None:
     console = Console(highlight=False)
     for name, value in rows:
         console.print(f"{name:58} {value}", soft_wrap=True)
+
+
+def table_of(*headings: str) -> Table:
+    """A table that folds what is too wide for the terminal, and never cuts it off."""
+    return Table(*(Column(heading, overflow="fold") for heading in headings))
 
 
 def keep(runs: Path, content: dict[str, Any]) -> None:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from harness.cli.runs_folder import Runs
 from harness.cli.treasury_options import (
-    Runs,
     ScenarioFile,
     Seed,
     changed,
@@ -23,6 +22,7 @@ from harness.cli.treasury_options import (
     progress_bar,
     scenario_of,
     study_of,
+    table_of,
 )
 from harness.errors import EXIT_FAILED, EXIT_THRESHOLD, UsageError
 
@@ -62,7 +62,7 @@ def replay(
     tapes = record(question, seed, paths)
     check_replayable(question, sum(events_of(tape) for tape in tapes))
     folder = new_run_folder(runs, datetime.now(UTC))
-    table = Table("path", "steps", "minted", "paid", "refused", "treasury, lamports", "")
+    table = table_of("path", "steps", "minted", "paid", "refused", "treasury, lamports", "")
     agree, told = True, []
 
     def replays() -> Iterator[Replay]:

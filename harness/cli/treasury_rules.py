@@ -8,12 +8,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from harness.cli.runs_folder import Runs
 from harness.cli.treasury_options import (
     Dask,
     Paths,
-    Runs,
     ScenarioFile,
     Seed,
     Workers,
@@ -26,6 +25,7 @@ from harness.cli.treasury_options import (
     print_rows,
     scenario_of,
     study_of,
+    table_of,
 )
 from harness.errors import UsageError
 
@@ -50,7 +50,7 @@ def stress(
     question = scenario_of(scenario)
     with crew_and_progress(workers, dask, "nightmares") as (crew, progress):
         rows = stress_table(question, paths=paths, seed=seed, crew=crew, progress=progress)
-    table = Table("nightmare", "ruin", "day", "lowest SOL", "mean loss SOL", "to arbitrage SOL")
+    table = table_of("nightmare", "ruin", "day", "lowest SOL", "mean loss SOL", "to arbitrage SOL")
     for row in rows:
         table.add_row(
             row.name, f"{row.ruin.value:.1%}",
@@ -169,7 +169,7 @@ def frontier(
     choices = choices_of(vary or ["rules.rate=0.5,0.6,0.7,0.75,0.8,0.85,0.9,0.95,1"])
     with crew_and_progress(workers, dask, "rules") as (crew, progress):
         rows = search(question, choices, paths=paths, seed=seed, crew=crew, progress=progress)
-    table = Table(*choices, "paid a box USD", "ruin", "shortfall 95 % SOL", "efficient")
+    table = table_of(*choices, "paid a box USD", "ruin", "shortfall 95 % SOL", "efficient")
     for row in rows:
         table.add_row(
             *(f"{value:g}" for _, value in row.values), f"{row.paid_usd_box:.2f}",
@@ -218,7 +218,7 @@ def sensitivity(
             scenario_of(scenario), bounds, output=output, sets=sets, paths=paths, seed=seed,
             crew=crew, progress=progress,
         )  # fmt: skip
-    table = Table("number", "Sobol first", "Sobol total", "PAWN median")
+    table = table_of("number", "Sobol first", "Sobol total", "PAWN median")
     for row in sorted(rows, key=lambda one: -one.total):
         table.add_row(
             row.name, f"{row.first:.2f} ± {row.first_half:.2f}",

@@ -42,6 +42,40 @@ def test_simulate(harness, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "probability of a refused sale" in capsys.readouterr().out
 
 
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_played(
+    harness, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour of paths was played first, and lost."""
+    (tmp_path / "file").touch()
+
+    def played(*_: object, **__: object) -> None:
+        raise AssertionError("it played first")
+
+    monkeypatch.setattr("harness.treasury.simulation.simulate", played)
+    assert harness("simulate", "--runs", "file/runs") == 2
+    said = capsys.readouterr().err
+    assert (
+        said
+        == f"harness: file/runs: cannot be made: {tmp_path / 'file'} is no folder; see --runs\n"
+    )
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert harness("simulate", "--runs", "new/runs") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("harness: new/runs: cannot be written: no permission for ")
+    assert not (tmp_path / "new").exists()
+
+
+def test_no_heading_is_cut_off_at_80_columns(
+    harness, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    vary = ("rules.treasury_lamports=4e11", "demand.mints_day=1", "price.volatility_year=1")
+    assert harness("frontier", "--paths", "1", *(f"--vary={one}" for one in vary)) == 0
+    said = capsys.readouterr().out
+    assert "…" not in said
+    assert "efficien" in said
+
+
 def test_an_interval_without_an_end_is_null_in_json(harness, tmp_path: Path) -> None:
     """JSON knows no Infinity: other languages refuse the whole file."""
     assert harness("simulate", "--paths", "1") == 0
