@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -32,7 +33,7 @@ from harness.cli import (
     up,
     validity,
 )
-from harness.errors import HarnessError, StartError
+from harness.errors import EXIT_FAILED, HarnessError, StartError, UsageError
 from harness.extras import missing_extra
 from harness.proxies import spare_loopback
 
@@ -110,9 +111,29 @@ def _open_closed_streams() -> None:
 
 def _run() -> None:
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # here, not after all that could still be said about it
     except ModuleNotFoundError as error:
         told = missing_extra(error)
         if told is None:
             raise
         raise told from None
+    except BrokenPipeError:  # who reads has seen enough, such as head
+        _let_go_of_stdout()
+        sys.exit(EXIT_FAILED)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _let_go_of_stdout()
+        where = error.filename or "stdout or a file of results"
+        raise UsageError(f"{where}: cannot be written ({error.strerror})") from None
+
+
+def _let_go_of_stdout() -> None:
+    """Drop what stdout holds and does not get rid of, lest Python try once more at the very end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

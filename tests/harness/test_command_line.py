@@ -42,6 +42,33 @@ def one_line(done: subprocess.CompletedProcess[str], code: int, told: str) -> No
     assert told in lines[0]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+@pytest.mark.parametrize(
+    "command", ["suites", "odds value --json", "odds raw seeded --tool stdout --mebibytes 1"]
+)
+def test_a_full_disk_under_stdout_is_one_line(command: str) -> None:
+    """It was a traceback in every command."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [HARNESS, *command.split()], stdout=full, stderr=subprocess.PIPE, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+    one_line(done, 2, "stdout or a file of results: cannot be written (No space left on device)")
+
+
+def test_a_reader_who_has_seen_enough_is_no_error() -> None:
+    for command in ("scenarios", "odds raw seeded --tool stdout --mebibytes 1"):
+        process = subprocess.Popen(
+            [HARNESS, *command.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        process.stderr.close()
+        assert process.wait(60) == 1
+
+
 def test_a_run_leaves_its_folder_and_repeats_byte_for_byte(tmp_path: Path) -> None:
     journals = []
     for _ in range(2):
