@@ -128,6 +128,7 @@ class Audit:
                 xerr=[np.subtract(ratio, low), np.subtract(high, ratio)],
             )  # fmt: skip
             axes.axvline(1, color="0.5", linestyle="--")
+            axes.margins(y=0.15)  # the outer tiers lay on the frame
             axes.set_xlabel("observed / promised")
             axes.set_title(f"{box.table.box}: {draws_in_words(box.n)}, {box.outcome}", loc="left")
         return figure

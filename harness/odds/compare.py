@@ -69,6 +69,7 @@ class Comparison:
                     [one.change_high for one in self.changes])  # fmt: skip
         axes.plot([one.second - one.first for one in self.changes], tiers, "o")
         axes.axvline(0, color="0.5", linestyle="--")
+        axes.margins(y=0.15)  # the outer tiers lay on the frame
         axes.set_xlabel(f"odds of {self.second} less those of {self.first}")
         axes.set_title("differ" if self.differs else "do not differ detectably", loc="left")
         return figure

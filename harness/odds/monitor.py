@@ -277,7 +277,7 @@ class Monitor:
         right.axvline(1, color="0.5", linestyle="--")
         right.set_yticks(places, table.tiers)
         right.set_xlim(left=max(right.get_xlim()[0], 0))  # epsilon may be above a rare tier's odds
-        right.set_xlabel("odds / promised")
+        right.set_xlabel("odds / promised; grey: within epsilon")
         return figure
 
     # -- the state -------------------------------------------------------------------------------
