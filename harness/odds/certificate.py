@@ -46,6 +46,6 @@ def write_certificate(audit: Audit, folder: Path, issued: datetime) -> Path:
 
 
 def shown_e(log_e: float) -> str:
-    """An e-value in few characters."""
+    """An e-value in few characters, two of them digits: 3,900 and 0.0013."""
     power = log_e / math.log(10)
-    return f"{math.exp(log_e):.2g}" if -3 < power < 4 else f"1e{power:.0f}"
+    return f"{float(f'{math.exp(log_e):.2g}'):,g}" if -3 < power < 4 else f"1e{power:.0f}"

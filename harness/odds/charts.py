@@ -14,6 +14,8 @@ from harness.odds.goodness import TierInterval
 _WIDTH, _LEFT, _RIGHT = 640, 92, 118
 #: Of a tier's name: pixels a letter at most, and letters that are shown.
 _LETTER, _NAME_MAX = 8, 26
+#: What words on a line need of the plot's height.
+_WORDS_ROOM = 0.15
 _MARKS = ((0.2, 0.5, 1, 2, 5), (0.8, 0.9, 1, 1.1, 1.25))
 
 
@@ -38,7 +40,7 @@ def intervals_chart(tiers: Sequence[TierInterval], epsilon: float | None, title:
 
     parts = []
     parts.append(f'<text x="{x(1):.1f}" y="14" class="small middle">as promised</text>')
-    for mark in _MARKS[0 if widest > 0.5 else 1]:
+    for mark in _MARKS[0 if widest > math.log(2) else 1]:
         if abs(math.log(mark)) > widest:
             continue
         kind = "limit" if mark == 1 else "grid"
@@ -66,7 +68,8 @@ def intervals_chart(tiers: Sequence[TierInterval], epsilon: float | None, title:
 
 
 def evidence_chart(path: Sequence[tuple[int, float]], alpha: float, title: str) -> Markup:
-    """The e-value after each draw, in powers of ten, with the line at which the promise fails."""
+    """The e-value after each draw, in powers of ten, with the line at which the promise fails. Its
+    words stand at the right, or where the evidence is farther from it."""
     top, height = 16, 220
     bottom = height - 34
     tens = [log_e / math.log(10) for _, log_e in path]
@@ -88,10 +91,14 @@ def evidence_chart(path: Sequence[tuple[int, float]], alpha: float, title: str) 
         for power in range(low, high + 1, step)
     ]
     points = " ".join(f"{x(n):.1f},{y(p):.1f}" for (n, _), p in zip(path, tens, strict=True))
+    third = max(1, len(tens) // 3)
+    near, far = (min(abs(one - bound) for one in some) for some in (tens[:third], tens[-third:]))
+    right = far >= near or far > _WORDS_ROOM * (high - low)
+    at, anchor = (_WIDTH - 16, "small end") if right else (_LEFT, "small")
     parts.append(
         f'<polyline points="{points}" class="line"/>'
         f'<line x1="{_LEFT}" x2="{_WIDTH - 16}" y1="{y(bound):.1f}" y2="{y(bound):.1f}" '
-        f'class="limit"/><text x="{_WIDTH - 16}" y="{y(bound) - 6:.1f}" class="small end">'
+        f'class="limit"/><text x="{at}" y="{y(bound) - 6:.1f}" class="{anchor}">'
         f"the promise fails at {1 / alpha:,.0f}</text>"
         f'<text x="{_LEFT}" y="{height - 8}" class="small">0</text>'
         f'<text x="{_WIDTH - 16}" y="{height - 8}" class="small end">{draws_in_words(last)}</text>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 
 import numpy as np
@@ -10,7 +11,8 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from harness.backend_server import reference_prices
 from harness.odds.audit import audit
-from harness.odds.charts import evidence_chart
+from harness.odds.certificate import shown_e
+from harness.odds.charts import evidence_chart, intervals_chart
 from harness.odds.compare import compare
 from harness.odds.draws import Draws
 from harness.odds.intake import draws_from_frame
@@ -66,3 +68,27 @@ def test_one_draw_is_no_draws() -> None:
     assert ">1 draw<" in evidence_chart([(0, 0.0), (1, 0.1)], 0.01, "evidence")
     undecided = Verdict("undecided", 1, None, 0.0, 0.0, (0.0,), (1.0,), more_if_kept=1)
     assert str(undecided) == "undecided, 1 more draw expected"
+
+
+def test_the_lines_words_stand_where_the_evidence_is_not() -> None:
+    """They lay under the curve where the promise failed towards the end."""
+    for path, anchor in (
+        ([(0, 0.0), (1, 0.0), (2, 1.0), (3, 4.0), (4, 5.0), (5, 5.0)], "small"),
+        ([(0, 0.0), (1, 4.6), (2, 20.0), (3, 30.0), (4, 50.0), (5, 90.0)], "small end"),
+        ([(0, 0.0), (1, 0.1)], "small end"),
+    ):
+        picture = evidence_chart(path, 0.01, "evidence")
+        assert f'class="{anchor}">the promise fails at 100<' in picture
+
+
+def test_the_promise_is_not_the_only_mark() -> None:
+    """Where epsilon reached to 1.7 times the promise, x 1 was all that stood below."""
+    for epsilon in (0.001, 0.005, 0.02, 0.06, 0.2):
+        picture = intervals_chart(audit(drawn(100_000), TABLE).boxes[0].intervals, epsilon, "tiers")
+        assert picture.count("× ") >= 3
+
+
+def test_an_e_value_is_a_number_that_people_read() -> None:
+    assert [shown_e(math.log(one)) for one in (3912.0, 123.4, 1.0, 0.00132, 1e7)] == [
+        "3,900", "120", "1", "0.0013", "1e7"
+    ]  # fmt: skip
