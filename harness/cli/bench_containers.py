@@ -22,8 +22,10 @@ def bench_docker(
 
     Only the ratios are comparable between machines; the figures beside them are this machine's.
 
-        harness bench-docker
-        harness bench-docker flow
+    ```
+    harness bench-docker
+    harness bench-docker flow
+    ```
     """
     from harness.bench.containers import measure_containers
     from harness.containers import require_engine

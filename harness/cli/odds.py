@@ -71,12 +71,14 @@ def audit(
 ) -> None:
     """Test recorded or fresh draws against the promise; leave a certificate. Exit 99 if refuted.
 
+    ```
     harness odds audit draws.parquet
     harness odds audit runs/2026-11-22T101500Z/journal.jsonl --epsilon 0.05
     harness odds audit testbed --draws 200
     harness odds audit testbed --table boxes.toml --box gold
     harness odds audit postgresql://user@db/loot --table boxes.toml --alpha 0.001
     harness odds audit https://api.devnet.solana.com --machine 5WDR...T1h --prices skins.csv
+    ```
     """
     from harness.errors import EXIT_PASSED, EXIT_THRESHOLD
     from harness.odds.assertions import counted
@@ -148,7 +150,9 @@ def monitor(
 
     Says `fails`, `holds within epsilon`, or how many more draws are expected until either.
 
-        harness odds monitor draws.csv --state odds.json --shift legendary=0.02
+    ```
+    harness odds monitor draws.csv --state odds.json --shift legendary=0.02
+    ```
     """
     from harness.errors import EXIT_PASSED, EXIT_THRESHOLD, UsageError
     from harness.odds.draws import draws_in_words
@@ -202,8 +206,10 @@ def compare(
 ) -> None:
     """Whether two backends or two periods have the same odds. Exit 99 if they differ.
 
+    ```
     harness odds compare old.csv new.csv
     harness odds compare draws.parquet --at 2026-11-01T00:00:00Z
+    ```
     """
     import numpy as np
 
@@ -250,8 +256,10 @@ def raw(
 ) -> None:
     """Pour a generator's raw output into a program made to judge it. Exit 99 if it fails.
 
+    ```
     harness odds raw system --tool dieharder --arguments "-d 0 -g 200"
     harness odds raw seeded --tool stdout --mebibytes 64 | RNG_test stdin32
+    ```
     """
     import shlex
     import sys

@@ -32,8 +32,10 @@ def plan(
 ) -> None:
     """How many draws it takes, fixed and sequential, and what they cost on each ledger.
 
+    ```
     harness odds plan --shift legendary=0.02 --alpha 0.01 --power 0.9
     harness odds plan --shift legendary=0.02 --absorb Common
+    ```
     """
     import numpy as np
 
@@ -88,8 +90,10 @@ def value(
 ) -> None:
     """What a box is worth: expected and quantile payout, house edge, variance, streaks.
 
+    ```
     harness odds value
     harness odds value --sol-usd 150 --boxes 20
+    ```
     """
     from harness.backend_server import reference_prices
     from harness.odds.value import box_value, read_prices

@@ -43,9 +43,11 @@ def parity(
 
     Needs Docker. Exit code 1 if a difference is not on the list of known ones.
 
-        harness parity
-        harness parity flow --seed 7 --write docs/parity.md
-        harness parity --rpc-only
+    ```
+    harness parity
+    harness parity flow --seed 7 --write docs/parity.md
+    harness parity --rpc-only
+    ```
     """
     from harness.containers import require_engine
     from harness.ledger.validator import IMAGE

@@ -30,8 +30,10 @@ _Set = Annotated[str, typer.Option("--programs", help="committed, fetched or a f
 def list_programs(programs: _Set = "committed") -> None:
     """List a set's programs: address, size, SHA-256 and origin.
 
+    ```
     harness programs list
     harness programs list --programs fetched
+    ```
     """
     from harness.programs.sets import PROGRAMS, open_set
 
@@ -62,8 +64,10 @@ def fetch_programs(
     folder has a lock file and the cluster now runs other bytes, that is told and nothing is
     written: exit code 1.
 
-        harness programs fetch --url https://api.mainnet-beta.solana.com
-        harness run all --programs fetched
+    ```
+    harness programs fetch --url https://api.mainnet-beta.solana.com
+    harness run all --programs fetched
+    ```
     """
     from harness.programs.fetch import cluster, fetch, store
     from harness.programs.lock import LOCK_FILE
@@ -87,8 +91,10 @@ def fetch_programs(
 def verify(url: _Url, programs: _Set = "committed") -> None:
     """Compare what a cluster has deployed with a set, by SHA-256. Exit code 1 if they differ.
 
+    ```
     harness programs verify --url http://127.0.0.1:8899
     harness programs verify --url https://api.mainnet-beta.solana.com --programs fetched
+    ```
     """
     from harness.programs.fetch import cluster, deviations, fetch
     from harness.programs.sets import open_set
@@ -124,9 +130,11 @@ def compare_programs(
     lamports and bytes. Compute units are shown as a ratio and not compared. Exit code 1 if
     anything differs.
 
-        harness programs compare fetched
-        harness programs compare my-build --with fetched
-        harness programs compare my-build --flow buyback --json differences.json
+    ```
+    harness programs compare fetched
+    harness programs compare my-build --with fetched
+    harness programs compare my-build --flow buyback --json differences.json
+    ```
     """
     from harness.programs.compare import compare
     from harness.programs.report import print_report, write_report

@@ -61,9 +61,11 @@ def simulate(
 
     For example:
 
-        harness treasury simulate
-        harness treasury simulate treasury.toml --paths 1000000 --workers 2 --checkpoint run.npz
-        harness treasury simulate --level 0.995
+    ```
+    harness treasury simulate
+    harness treasury simulate treasury.toml --paths 1000000 --workers 2 --checkpoint run.npz
+    harness treasury simulate --level 0.995
+    ```
     """
     from harness.treasury.model import LAMPORTS_PER_SOL
     from harness.treasury.simulation import simulate as play
@@ -122,8 +124,10 @@ def rare(
 
     For example:
 
-        harness treasury rare
-        harness treasury rare treasury.toml --relative-error 0.05 --workers 2
+    ```
+    harness treasury rare
+    harness treasury rare treasury.toml --relative-error 0.05 --workers 2
+    ```
     """
     from harness.treasury.rare import rare_ruin
     from harness.treasury.ruin import Wish
@@ -166,7 +170,9 @@ def fit(
 
     For example:
 
-        harness treasury fit sol-usd.csv
+    ```
+    harness treasury fit sol-usd.csv
+    ```
     """
     import numpy as np
 
@@ -209,7 +215,9 @@ def gate(
 
     For example:
 
-        harness treasury gate policy.toml
+    ```
+    harness treasury gate policy.toml
+    ```
     """
     from harness.treasury.gate import judge, read_policy
 
@@ -237,7 +245,9 @@ def schema() -> None:
 
     For example:
 
-        harness treasury schema > treasury.schema.json
+    ```
+    harness treasury schema > treasury.schema.json
+    ```
     """
     from harness.treasury.scenario_file import json_schema
 

@@ -46,8 +46,10 @@ def replay(
 
     For example:
 
-        harness treasury replay --days 7
-        harness treasury replay treasury.toml --paths 3 --seed 5
+    ```
+    harness treasury replay --days 7
+    harness treasury replay treasury.toml --paths 3 --seed 5
+    ```
     """
     from harness.run.folder import new_run_folder, write_json
     from harness.treasury.model import Shortfall
@@ -114,8 +116,10 @@ def calibrate(
 
     For example:
 
-        harness treasury calibrate boxes.csv
-        harness treasury calibrate runs/2026-01-02T101500Z/journal.jsonl
+    ```
+    harness treasury calibrate boxes.csv
+    harness treasury calibrate runs/2026-01-02T101500Z/journal.jsonl
+    ```
     """
     from harness.treasury.calibrate import back_test
     from harness.treasury.calibrate import calibrate as fit
@@ -169,8 +173,10 @@ def adversary(
 
     For example:
 
-        harness treasury adversary
-        harness treasury adversary treasury.toml --step-seconds 60
+    ```
+    harness treasury adversary
+    harness treasury adversary treasury.toml --step-seconds 60
+    ```
     """
     from harness.treasury.adversary import best_response
 

@@ -42,8 +42,10 @@ def stress(
 
     For example:
 
-        harness treasury stress
-        harness treasury stress treasury.toml --paths 2000
+    ```
+    harness treasury stress
+    harness treasury stress treasury.toml --paths 2000
+    ```
     """
     from harness.treasury.stress import stress_table
 
@@ -81,8 +83,10 @@ def reserve(
 
     For example:
 
-        harness treasury reserve
-        harness treasury reserve treasury.toml --survive 0.999
+    ```
+    harness treasury reserve
+    harness treasury reserve treasury.toml --survive 0.999
+    ```
     """
     from harness.treasury.model import LAMPORTS_PER_SOL
     from harness.treasury.reserve import (
@@ -160,8 +164,10 @@ def frontier(
 
     For example:
 
-        harness treasury frontier
-        harness treasury frontier --vary rules.rate=0.7,0.8 --vary demand.mints_day=20,40
+    ```
+    harness treasury frontier
+    harness treasury frontier --vary rules.rate=0.7,0.8 --vary demand.mints_day=20,40
+    ```
     """
     from harness.treasury.frontier import frontier as search
 
@@ -201,8 +207,10 @@ def sensitivity(
 
     For example:
 
-        harness treasury sensitivity
-        harness treasury sensitivity --vary rules.rate=0.7,0.9 --vary price.volatility_year=0.4,1.2
+    ```
+    harness treasury sensitivity
+    harness treasury sensitivity --vary rules.rate=0.7,0.9 --vary price.volatility_year=0.4,1.2
+    ```
     """
     from harness.treasury.sensitivity import sensitivity as analyse
 

@@ -26,8 +26,10 @@ def validity(
 
     Exit code 0 if every figure is within its bound, 1 if one is not.
 
-        harness validity odds
-        harness validity odds --part size --scale 0.1 --page /tmp/validity.md
+    ```
+    harness validity odds
+    harness validity odds --part size --scale 0.1 --page /tmp/validity.md
+    ```
     """
     from harness.errors import EXIT_FAILED, EXIT_PASSED
     from harness.validity.page import write_part
