@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import resource
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from sqlalchemy import text
 
+from backend.adapters import price_sources
 from backend.adapters.database import Database
 from backend.adapters.price_feed import PriceFeed
 from backend.adapters.price_sources import PYTH_SOL_USD, make_sources
@@ -141,6 +145,8 @@ def test_each_source_is_read_and_its_upper_end_is_paid_with(
         ((503, "busy"), "answered 503"),
         ((200, "{}"), "unknown form"),
         ((200, "[" * 5000), "unknown form"),
+        ((200, '{"parsed":["x"]}'), "unknown form"),
+        ((200, PYTH % (PYTH_SOL_USD, 14 * 10**9, 1, 2**60, 0)), "unknown form"),
 ((200, PYTH % (PYTH_SOL_USD, -5, 1, START.timestamp(), 0)), "no price"),
         ((200, "x" * 300_000), "too large"),
     ],
@@ -153,6 +159,57 @@ def test_the_next_source_stands_in(
     assert feed.refresh()
     assert feed.payout_price() == Decimal("141")
     assert told in reports[0]
+
+
+def test_answers_of_no_known_form_do_not_end_the_feed(
+    clock: VirtualClock, market: tuple[Market, str]
+) -> None:
+    """Where an object should be is a list: that has no values()."""
+    market[0].broken["kraken"] = (200, '{"error":[],"result":[]}')
+    feed, told = make_feed(clock, market[1], "kraken,coingecko")
+    assert feed.refresh()
+    assert told == ["kraken answered in an unknown form"]
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"HTTP/1.1 200 OK\r\nx: ", b"x"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b" "),
+        (b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n", gzip.compress(b" " * 10**8)),
+    ],
+)
+def test_a_source_that_never_ends_is_passed_over(
+    clock: VirtualClock, market: tuple[Market, str], monkeypatch: pytest.MonkeyPatch,
+    head: bytes, piece: bytes,
+) -> None:  # fmt: skip
+    """Byte by byte, each in time, or packed so that a little is a lot."""
+    monkeypatch.setattr(price_sources, "_TIMEOUT_SECONDS", 0.5)
+
+    class Dribbler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            with suppress(OSError):
+                self.wfile.write(head)
+                for _ in range(50):
+                    self.wfile.write(piece)
+                    time.sleep(0.1)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dribbler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    feed, told = make_feed(clock, market[1], "pyth,coingecko")
+    assert isinstance(feed.sources[0], price_sources.HttpSource)
+    feed.sources[0].url = f"http://127.0.0.1:{server.server_port}"
+    started, memory = time.monotonic(), max_resident_bytes()
+    assert feed.refresh()
+    assert time.monotonic() - started < 3
+    assert max_resident_bytes() - memory < 5 * 10**7
+    assert told[0].startswith(("pyth did not answer", "pyth the answer is too large"))
+    server.shutdown()
+    server.server_close()
+
+
+def max_resident_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def test_an_unsure_or_old_price_is_passed_over(
