@@ -31,9 +31,8 @@ _ASK = text("""
       (select nonce from sign_in_challenges where expires_at < :now limit 100))
     insert into sign_in_challenges (nonce, wallet, issued_at, expires_at)
     values (:nonce, :wallet, :now, :expires_at)""")
-_USE = text(
-    "delete from sign_in_challenges where nonce = :nonce returning wallet, issued_at, expires_at"
-)
+_USE = text("""
+    delete from sign_in_challenges where nonce = :nonce returning wallet, issued_at, expires_at""")
 _BEGIN = text("""
     with expired as (delete from sign_ins where family in
       (select family from sign_ins where expires_at < :now limit 100))

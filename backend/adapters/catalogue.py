@@ -8,9 +8,9 @@ average box is worth 44.32 USD and buys back for 37.67 USD, against 40 USD for a
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import text
 
@@ -19,8 +19,7 @@ from backend.adapters.database import open_engine
 _CATALOGUE = Path(__file__).with_name("catalogue.json")
 
 
-@dataclass(frozen=True)
-class SkinTemplate:
+class SkinTemplate(NamedTuple):
     """A skin that a box can turn into; a row of `skin_templates`."""
 
     weapon: str
@@ -56,7 +55,7 @@ def seed_catalogue(url: str) -> int:
             connection.execute(text("lock table skin_templates in share row exclusive mode"))
             if connection.execute(text("select 1 from skin_templates limit 1")).first():
                 return 0
-            rows = [asdict(template) for template in catalogue()]
+            rows = [template._asdict() for template in catalogue()]
             names = list(rows[0])
             values = ", ".join(f":{name}" for name in names)
             insert = f"insert into skin_templates ({', '.join(names)}) values ({values})"

@@ -6,8 +6,8 @@ commit by themselves and spare BEGIN and COMMIT; `transaction` is for the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +46,14 @@ class Database:
 
     def rows(self, statement: TextClause, **values: object) -> Sequence[Any]:
         """One statement, committed by itself or with its transaction; its rows, if it has any."""
-        with _answering(), self._connection() as connection:
+        own = self._autocommit.connect
+        with _answering(), nullcontext(self._within) if self._within else own() as connection:
             result = connection.execute(statement, values)
             return result.all() if result.returns_rows else ()
 
     def first(self, statement: TextClause, **values: object) -> Any:
         """The first row, or None."""
-        found = self.rows(statement, **values)
-        return found[0] if found else None
-
-    def _connection(self) -> AbstractContextManager[Connection]:
-        return nullcontext(self._within) if self._within else self._autocommit.connect()
+        return next(iter(self.rows(statement, **values)), None)
 
     @contextmanager
     def transaction(self) -> Iterator[Database]:
@@ -79,25 +76,21 @@ def _answering() -> Iterator[None]:
 
 def migrate(url: str, revision: str = "head") -> None:
     """Upgrade the database at `url` (SQLAlchemy's form) to a revision."""
-    with _alembic(url) as config:
-        command.upgrade(config, revision)
+    _alembic(command.upgrade, url, revision)
 
 
 def downgrade(url: str, revision: str = "base") -> None:
     """Take the database back to a revision."""
-    with _alembic(url) as config:
-        command.downgrade(config, revision)
+    _alembic(command.downgrade, url, revision)
 
 
-@contextmanager
-def _alembic(url: str) -> Iterator[Config]:
-    """Alembic's configuration with a connection in one transaction: all steps or none."""
-    engine = open_engine(url)
-    config = Config()
+def _alembic(step: Callable[[Config, str], None], url: str, revision: str) -> None:
+    """Alembic's steps with a connection in one transaction: all or none."""
+    engine, config = open_engine(url), Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     try:
         with engine.begin() as connection:
             config.attributes["connection"] = connection
-            yield config
+            step(config, revision)
     finally:
         engine.dispose()

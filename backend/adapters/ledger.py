@@ -19,6 +19,7 @@ from solana.rpc.commitment import Confirmed, Finalized
 from solana.rpc.core import RPCException
 from solana.rpc.types import TokenAccountOpts, TxOpts
 from solders.account import Account
+from solders.errors import SerdeJSONError
 from solders.hash import Hash
 from solders.message import to_bytes_versioned
 from solders.pubkey import Pubkey
@@ -43,7 +44,7 @@ _POLLS_PER_BROADCAST = 4
 _HISTORY_PAGE, _HISTORY_PAGES_MAX = 200, 10
 _CUSTOM_ERROR = re.compile(r"custom program error: 0x([0-9a-f]+)")
 _EXECUTE = hashlib.sha256(b"global:execute_buyback").digest()[:8]
-_UNREACHABLE = (SolanaRpcException, RPCException)
+_UNREACHABLE = (SolanaRpcException, RPCException, SerdeJSONError)  # the last: not in its form
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Ledger:
 
     def accounts(self, addresses: Sequence[Pubkey]) -> list[Account | None]:
         """Accounts in the order asked for; None where there is none. One call, at most 100."""
-        found = self._ask(self.client.get_multiple_accounts, list(addresses), Confirmed)
+        found = self._ask(self.client.get_multiple_accounts, list(addresses), Confirmed).value
         return [None if one is None or one.lamports == 0 else one for one in found]
 
     def mints_held_by(self, owner: Pubkey) -> list[Pubkey]:
@@ -82,47 +83,49 @@ class Ledger:
         found = self._ask(
             self.client.get_token_accounts_by_owner, owner, TokenAccountOpts(program_id=TOKEN),
             Confirmed,
-        )  # fmt: skip
+        ).value  # fmt: skip
         datas = [bytes(one.account.data) for one in found]
         return [Pubkey(data[:32]) for data in datas if int.from_bytes(data[64:72], "little") == 1]
 
     def latest_blockhash(self) -> tuple[Hash, int]:
         """A blockhash and the last block height at which it is good."""
-        latest = self._ask(self.client.get_latest_blockhash, Confirmed)
+        latest = self._ask(self.client.get_latest_blockhash, Confirmed).value
         return latest.blockhash, latest.last_valid_block_height
 
     def send(self, signed_tx: bytes, last_valid_block_height: int, *, wait: bool = True) -> Outcome:
         """Broadcast stored bytes, again and again for half a minute, until their fate is known."""
         signature = VersionedTransaction.from_bytes(signed_tx).signatures[0]
-        refused = self._broadcast(signed_tx)
-        outcome = self.fate(signature, last_valid_block_height)
-        if outcome.fate is not Fate.UNKNOWN:
-            return outcome
-        if refused is not None:
-            return refused
-        for poll in range(1, _POLLS_MAX + 1) if wait else ():
-            self.clock.sleep(_POLL_SECONDS)
-            if poll % _POLLS_PER_BROADCAST == 0:
-                self._broadcast(signed_tx)
+        refused, polls = self._broadcast(signed_tx), _POLLS_MAX if wait else 0
+        for poll in range(polls + 1):
+            if poll > 0:
+                self.clock.sleep(_POLL_SECONDS)
+                if poll % _POLLS_PER_BROADCAST == 0:
+                    self._broadcast(signed_tx)
             outcome = self.fate(signature, last_valid_block_height)
             if outcome.fate is not Fate.UNKNOWN:
-                return outcome
+                break
+            if refused is not None:
+                return refused
         return outcome
 
     def fate(self, signature: Signature, last_valid_block_height: int) -> Outcome:
         """What the ledger can prove about a transaction now: never REFUSED."""
         try:
             outcome = self._status(signature)
-            if outcome is None and self.final_height() > last_valid_block_height:
+            if outcome is None and (final := self._final()).block_height > last_valid_block_height:
                 # Asked once more after the height: it may have landed between the two questions.
-                outcome = self._status(signature) or Outcome(Fate.EXPIRED)
+                outcome = self._status(signature, final.absolute_slot) or Outcome(Fate.EXPIRED)
         except LedgerUnavailable:
             outcome = None
         return outcome or Outcome(Fate.UNKNOWN)
 
     def final_height(self) -> int:
         """The height that no fork can take back."""
-        return int(self._ask(self.client.get_block_height, Finalized))
+        return int(self._final().block_height)
+
+    def _final(self) -> Any:
+        """Height and slot of one moment: a node that has not got to that slot knows less."""
+        return self._ask(self.client.get_epoch_info, Finalized).value
 
     def buyback_of(self, mint: Pubkey, treasury: Pubkey, program: Pubkey) -> Payment | None:
         """The buyback of an NFT that our treasury signed, in the newest 2,000 entries of the NFT's
@@ -132,7 +135,7 @@ class Ledger:
             entries = self._ask(
                 self.client.get_signatures_for_address, mint, before=before,
                 limit=_HISTORY_PAGE, commitment=Confirmed,
-            )  # fmt: skip
+            ).value  # fmt: skip
             for entry in entries:
                 payment = None if entry.err else self._payment_in(entry.signature, mint, program)
                 if payment is not None and payment.paid_by == treasury:
@@ -146,13 +149,17 @@ class Ledger:
         found = self._ask(
             self.client.get_transaction, signature, encoding="base64", commitment=Confirmed,
             max_supported_transaction_version=0,
-        )  # fmt: skip
+        ).value  # fmt: skip
         return found and _payment(found.transaction.transaction, mint, program)
 
-    def _status(self, signature: Signature) -> Outcome | None:
-        status = self._ask(
+    def _status(self, signature: Signature, slot: int = 0) -> Outcome | None:
+        """What is known at `slot` or later. Raises LedgerUnavailable for a node that is behind."""
+        answer = self._ask(
             self.client.get_signature_statuses, [signature], search_transaction_history=True
-        )[0]
+        )
+        if answer.context.slot < slot:
+            raise LedgerUnavailable
+        status = answer.value[0]
         if status is None or status.confirmation_status == TransactionConfirmationStatus.Processed:
             return None
         if status.err is None:
@@ -166,13 +173,13 @@ class Ledger:
             self.client.send_raw_transaction(signed_tx, opts=options)
         except RPCException as error:
             return _preflight_failure(error)
-        except SolanaRpcException:
+        except _UNREACHABLE:
             pass
         return None
 
     def _ask(self, method: Any, *arguments: Any, **options: Any) -> Any:
         try:
-            return method(*arguments, **options).value
+            return method(*arguments, **options)
         except _UNREACHABLE:
             raise LedgerUnavailable from None
 

@@ -20,14 +20,12 @@ from backend.adapters.database import Database
 
 _ROWS_MAX = 100_000
 _PRICE_MAX = Decimal(10) ** 9
-_FIND = text(
-    "select id from skin_templates where weapon = :weapon and skin_name = :skin"
-    " and (cast(:condition as text) is null or condition = :condition) for update"
-)
-_SET = text(
-    "update skin_templates set base_price_usd = :price where id = :id"
-    " and base_price_usd <> :price returning id"
-)
+_FIND = text("""
+    select id from skin_templates where weapon = :weapon and skin_name = :skin
+      and (cast(:condition as text) is null or condition = :condition) for update""")
+_SET = text("""
+    update skin_templates set base_price_usd = :price where id = :id
+      and base_price_usd <> :price returning id""")
 
 
 class BadPrices(Exception):

@@ -13,7 +13,6 @@ import anyio.to_thread
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from httpx import Response as HttpxResponse
 from solana.rpc.api import Client
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
@@ -110,11 +109,8 @@ def create_app(
 def _rpc(settings: Settings, metrics: Metrics) -> Client:
     """The ordinary client, whose answers are counted."""
     client = Client(settings.solana_rpc_url, timeout=_RPC_TIMEOUT_SECONDS)
-
-    def note(response: HttpxResponse) -> None:
-        metrics.rpc_answered(response.status_code)
-
-    client._provider.session.event_hooks["response"].append(note)
+    answered = client._provider.session.event_hooks["response"]
+    answered.append(lambda answer: metrics.rpc_answered(answer.status_code))
     return client
 
 

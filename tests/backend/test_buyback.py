@@ -236,7 +236,7 @@ def test_an_unknown_outcome_is_told_and_paid_once(testbed: Testbed) -> None:
         raise SolanaRpcException(OSError("no route"), away, None, None)
 
     with pytest.MonkeyPatch.context() as patch:
-        for method in ("get_signature_statuses", "get_block_height"):
+        for method in ("get_signature_statuses", "get_epoch_info"):
             patch.setattr(type(testbed.client), method, away)
         with pytest.raises(Refusal) as refusal:
             services.buybacks.confirm(nft.mint, player.pubkey, signed)

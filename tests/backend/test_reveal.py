@@ -134,7 +134,7 @@ def test_while_the_ledger_does_not_answer_nothing_is_guessed(testbed: Testbed) -
         raise SolanaRpcException(OSError("no route"), away, None, None)
 
     with pytest.MonkeyPatch.context() as patch:
-        for method in ("get_signature_statuses", "get_block_height", "send_raw_transaction"):
+        for method in ("get_signature_statuses", "get_epoch_info", "send_raw_transaction"):
             patch.setattr(type(testbed.client), method, away)
         with pytest.raises(RevealFailed):
             services.reveals.reveal(nft.mint, testbed.box_id)
