@@ -9,10 +9,14 @@ _QUOTE = """q.id, q.nft_mint, q.user_wallet, q.state, q.amount_lamports, q.price
     q.message_sha256, q.issued_tx, q.treasury_signed, q.last_valid_block_height, q.expires_at,
     q.tx_signature, q.signed_tx"""
 
-OPEN_BOOK = text("""
+#: Of a refund: the treasury pays the network's fee of one signature, too.
+_COST = "amount_lamports + 5000"
+
+OPEN_BOOK = text(f"""
     insert into treasury_books (treasury, reserved_lamports, paid_lamports)
-    select :treasury, coalesce(sum(amount_lamports), 0), 0 from buyback_quotes
-    where state in ('open', 'signed') on conflict (treasury) do nothing""")
+    select :treasury, coalesce(sum(held), 0), 0 from (select {_COST} as held from obligations
+      where state = 'paying' union all select amount_lamports from buyback_quotes
+      where state in ('open', 'signed')) live on conflict (treasury) do nothing""")
 SKIN = text("""
     select s.is_burned_back, t.base_price_usd as price_usd, b.paid_lamports as paid_before,
       q.id as live_quote_id
@@ -20,7 +24,8 @@ SKIN = text("""
     left join treasury_books b on b.treasury = :treasury
     left join buyback_quotes q on q.nft_mint = s.nft_mint_address and q.state in ('open', 'signed')
     where s.nft_mint_address = :mint""")
-# Holds the amount back and enters the quote, or does neither.
+# Holds the amount back and enters the quote, or does neither. The balance was read a little before:
+# what was paid since may be missing from it already or not, so it counts as missing.
 ISSUE = text("""
     with held as (update treasury_books set reserved_lamports = reserved_lamports + :amount
       where treasury = :treasury and reserved_lamports + paid_lamports - :paid_before + :amount
@@ -72,14 +77,12 @@ CLAIM = text(f"""
     update buyback_quotes q set next_check_at = :lease_until where id in
       (select id from buyback_quotes where next_check_at <= :now order by next_check_at, id
       limit :most for update skip locked) returning {_QUOTE}""")
+# With what is entered by half: marked as sold without a payment, or the other way round.
 UNSOLD = text("""
-    select id, nft_mint_address as nft_mint from user_skins
-    where not is_burned_back and id > :after order by id limit :most""")
-# Half a record: marked as sold without a payment entered, or the other way round.
-HALVES = text("""
-    select s.nft_mint_address as nft_mint from user_skins s
-    left join buyback_records r on r.nft_mint = s.nft_mint_address
-    where s.is_burned_back <> (r.id is not null) order by s.id limit :most""")
+    select s.id, s.nft_mint_address as nft_mint, s.is_burned_back or r.id is not null as half
+    from user_skins s left join buyback_records r on r.nft_mint = s.nft_mint_address
+    where not (s.is_burned_back and r.id is not null) and s.id > :after order by s.id
+    limit :most""")
 INVENTORY = text("""
     select u.nft_mint_address as nft_mint, t.weapon || ' | ' || t.skin_name as skin_name,
       t.rarity as skin_rarity, t.condition, t.image_url
@@ -92,25 +95,30 @@ OBLIGATIONS = text("""
     select id, kind, nft_mint, wallet, amount_lamports, state, tx_signature,
       last_valid_block_height from obligations order by id limit 1000""")
 OWED = text("""
-    select id, wallet, amount_lamports, tx_signature, signed_tx, last_valid_block_height
-    from obligations where state in ('approved', 'paying') order by id limit :most""")
+    select id, wallet, amount_lamports, tx_signature, signed_tx, last_valid_block_height,
+      b.paid_lamports as paid_before from obligations, treasury_books b
+    where state in ('approved', 'paying') and treasury = :treasury order by id limit :most""")
 DECIDE = text("""
     update obligations set state = :state, wallet = coalesce(cast(:wallet as text), wallet)
     where id = :id and state = 'open'
       and (:state = 'waived' or coalesce(cast(:wallet as text), wallet) is not null)
     returning id""")
-# Only whoever still sees what it read may store other bytes.
-SIGN_REFUND = text("""
-    update obligations set state = 'paying', tx_signature = :signature, signed_tx = :signed_tx,
-      last_valid_block_height = :last_height
-    where id = :id and state in ('approved', 'paying')
-      and tx_signature is not distinct from cast(:old_signature as text) returning id""")
-REFUNDED = text(
-    "update obligations set state = 'paid', settled_at = :now where id = :id and state = 'paying'"
-)
-RESERVED = text("""
-    select coalesce(sum(reserved_lamports), 0) as lamports from treasury_books
-    where treasury = :treasury""")
+# Only whoever still sees what it read may store other bytes. Those that are signed first hold the
+# cost back until the refund has landed.
+SIGN_REFUND = text(f"""
+    with due as (select id, case state when 'approved' then {_COST} else 0 end as cost
+      from obligations where id = :id and state in ('approved', 'paying')
+      and tx_signature is not distinct from cast(:old_signature as text) for update),
+    held as (update treasury_books set reserved_lamports = reserved_lamports + cost from due
+      where treasury = :treasury
+      and reserved_lamports + paid_lamports - :paid_before + cost <= :spendable returning due.id)
+    update obligations o set state = 'paying', tx_signature = :signature, signed_tx = :signed_tx,
+      last_valid_block_height = :last_height from held where o.id = held.id returning o.id""")
+REFUNDED = text(f"""
+    with done as (update obligations set state = 'paid', settled_at = :now
+      where id = :id and state = 'paying' returning {_COST} as cost)
+    update treasury_books set reserved_lamports = reserved_lamports - cost,
+      paid_lamports = paid_lamports + cost from done where treasury = :treasury""")
 PAYOUTS = text("""
     select kind, nft_mint, wallet, amount_lamports, tx_signature, paid_at from payout_audit
     where id > :after order by id limit 1000""")

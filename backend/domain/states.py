@@ -92,15 +92,3 @@ def wait_seconds(tries: int) -> float | None:
     if tries >= TRIES_MAX:
         return None
     return min(_FIRST_WAIT_SECONDS * 2.0**tries, _WAIT_SECONDS_MAX)
-
-
-def headroom_lamports(
-    balance_lamports: int, min_lamports: int, reserved_lamports: int, paid_since_lamports: int
-) -> int:
-    """Lamports that a new quote may promise; negative if too much is promised already.
-
-    A quote that the treasury signed can be cashed until its blockhash dies, so all open ones
-    together must leave the minimum. `balance_lamports` was read a little before: what was paid in
-    between may or may not be missing from it already, so it counts as missing.
-    """
-    return balance_lamports - min_lamports - reserved_lamports - paid_since_lamports

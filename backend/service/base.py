@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from solders.account import Account
 from solders.pubkey import Pubkey
 
+from backend.adapters import buyback_sql as sql
 from backend.adapters.clock import Clock
 from backend.adapters.database import Database
 from backend.adapters.ledger import Ledger
@@ -15,6 +17,7 @@ from backend.domain.rarity import Randomness
 from backend.settings import Settings
 from programs.addresses import TOKEN
 from programs.buyback import client as buyback
+from programs.token_metadata import client as token_metadata
 
 _OWNER, _AMOUNT = slice(32, 64), slice(64, 72)
 
@@ -29,6 +32,7 @@ class Service:
     clock: Clock
     randomness: Randomness
     price: SolPrice
+    _opened = False
 
     def __post_init__(self) -> None:
         self.treasury = self.settings.treasury()
@@ -37,6 +41,12 @@ class Service:
         self.collection = Pubkey.from_string(self.settings.collection_mint)
         self.program = Pubkey.from_string(self.settings.buyback_program_id)
         self.config = buyback.config_address(self.settings.buyback_config_version, self.program)
+
+    def warm_up(self) -> None:
+        """Open the treasury's book, which the first request would do otherwise."""
+        if not self._opened:
+            self.db.rows(sql.OPEN_BOOK, treasury=self.treasury_address)
+            self._opened = True
 
     def treasury_state(
         self, *more: Pubkey
@@ -48,6 +58,12 @@ class Service:
         )
         parsed = None if config is None else buyback.Config.parse(bytes(config.data))
         return parsed, 0 if treasury is None else treasury.lamports, others
+
+
+def is_label(one: Account | None) -> TypeGuard[Account]:
+    """Whether an NFT's metadata are there. Once it is burnt, Token Metadata may keep one byte of
+    them, and anybody can send lamports to their address."""
+    return one is not None and one.owner == token_metadata.PROGRAM_ID and len(one.data) > 1
 
 
 def holds(token: Account | None, owner: Pubkey | None) -> bool:

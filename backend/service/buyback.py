@@ -29,8 +29,8 @@ from backend.adapters.ledger import Outcome, message_sha256
 from backend.domain import errors as no
 from backend.domain.message_rules import Agreed, check_message
 from backend.domain.payout import LAMPORTS_PER_SOL, to_lamports
-from backend.domain.states import Fate, QuoteState, headroom_lamports
-from backend.service.base import Service, holds
+from backend.domain.states import Fate, QuoteState
+from backend.service.base import Service, holds, is_label
 from programs.addresses import associated_token_address
 from programs.buyback import client as buyback
 from programs.token_metadata import client as token_metadata
@@ -69,14 +69,6 @@ class Paid:
 class BuybackService(Service):
     """Quotes, issues and confirms buybacks, and settles those that nobody confirmed."""
 
-    _opened = False
-
-    def warm_up(self) -> None:
-        """Open the treasury's book, which the first request would do otherwise."""
-        if not self._opened:
-            self.db.rows(sql.OPEN_BOOK, treasury=self.treasury_address)
-            self._opened = True
-
     def calculate(self, mint: Pubkey) -> Quote:
         """What would be paid for a revealed NFT now. Raises a Refusal."""
         return self._quote(mint, self._sellable(mint).price_usd, self.price.payout_price())
@@ -96,21 +88,21 @@ class BuybackService(Service):
         """
         for _ in range(_ISSUES_MAX):
             skin = self._sellable(mint)
+            spendable = self._check_payable(mint, wallet)
             live = None if skin.live_quote_id is None else self._by_id(skin.live_quote_id)
             try:
                 if live is None or self._out_of_the_way(live, wallet):
-                    return self._issue(mint, wallet, skin)
-                return self._issue_again(mint, wallet, live)
+                    return self._issue(mint, wallet, skin, spendable)
+                return self._issue_again(wallet, live, spendable)
             except IntegrityError:  # another request's quote was entered first
                 continue
         raise no.QuotePending
 
-    def _issue(self, mint: Pubkey, wallet: Pubkey, skin: Any) -> Issued:
+    def _issue(self, mint: Pubkey, wallet: Pubkey, skin: Any, spendable: int) -> Issued:
         sol_usd = self.price.payout_price()
         quote = self._quote(mint, skin.price_usd, sol_usd)
         if quote.buyback_lamports == 0:
             raise no.NothingToPay
-        spendable = self._check_payable(mint, wallet)
         if quote.buyback_lamports > spendable:
             raise no.InsufficientTreasury
         execute = self._execute(mint, wallet, quote.buyback_lamports)
@@ -136,17 +128,14 @@ class BuybackService(Service):
             raise no.InsufficientTreasury("Open quotes hold back what the treasury has to spend")
         return Issued(quote, transaction)
 
-    def _issue_again(self, mint: Pubkey, wallet: Pubkey, live: Any) -> Issued:
+    def _issue_again(self, wallet: Pubkey, live: Any, spendable: int) -> Issued:
         """The live quote once more, if it is this wallet's and would still be paid."""
-        ours = live.user_wallet == str(wallet)
-        if ours and self.clock.now() >= live.expires_at:
-            raise no.QuotePending
-        spendable = self._check_payable(mint, wallet)
-        if not ours:
+        if live.user_wallet != str(wallet) or self.clock.now() >= live.expires_at:
             raise no.QuotePending
         if live.amount_lamports > spendable:
             raise no.InsufficientTreasury
-        quote = self._quote(mint, live.price_usd, live.sol_usd)
+        worth = to_lamports(live.price_usd, live.sol_usd)  # the rate may be another by now
+        quote = Quote(live.nft_mint, worth, live.amount_lamports)
         return Issued(quote, VersionedTransaction.from_bytes(live.issued_tx))
 
     def _out_of_the_way(self, live: Any, wallet: Pubkey) -> bool:
@@ -163,7 +152,7 @@ class BuybackService(Service):
             raise no.NotTheHolder
         if config is None or not config.buyback_enabled:
             raise no.BuybackDisabled
-        return headroom_lamports(balance, config.min_treasury_balance, 0, 0)
+        return balance - config.min_treasury_balance
 
     # -- confirm --------------------------------------------------------------------------------
 
@@ -256,15 +245,14 @@ class BuybackService(Service):
                 return QuoteState.PAID
         # Height first: what lands after this question can not be of this quote.
         expired = self.ledger.final_height() > quote.last_valid_block_height
-        gone = self.ledger.accounts([token_metadata.metadata_address(mint)])[0] is None
-        if gone and self.repair(mint):
-            stored = self._by_id(quote.id)
-            return str(quote.state if stored is None else stored.state)
+        gone = not is_label(self.ledger.accounts([token_metadata.metadata_address(mint)])[0])
+        if gone:
+            self.repair(mint)
         used_up = outcome is not None and outcome.fate is Fate.FAILED
         if gone or expired or used_up:
-            self._close(quote.id)
-            return QuoteState.DEAD
-        return str(quote.state)
+            self._close(quote.id)  # unless that was its payment
+        stored = self._by_id(quote.id)
+        return str(quote.state if stored is None else stored.state)
 
     def repair(self, mint: Pubkey) -> bool:
         """Record the payment for an NFT that is gone, if the ledger has one; else False."""

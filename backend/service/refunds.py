@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from solders.compute_budget import set_compute_unit_limit
 from solders.message import Message
 from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
@@ -26,7 +27,8 @@ class Refunds(Service):
 
     def pay_due(self) -> int:
         """Pay what was approved; how many obligations there were."""
-        due = self.db.rows(sql.OWED, most=_DUE_MAX)
+        self.warm_up()
+        due = self.db.rows(sql.OWED, treasury=self.treasury_address, most=_DUE_MAX)
         for owed in due:
             if owed.signed_tx is None or self._send(
                 owed.id, owed.signed_tx, owed.last_valid_block_height
@@ -38,25 +40,25 @@ class Refunds(Service):
         """Send stored bytes and note that they landed; whether they never can any more."""
         outcome = self.ledger.send(signed_tx, last_height, wait=False)
         if outcome.fate is Fate.LANDED:
-            self.db.rows(sql.REFUNDED, id=number, now=self.clock.now())
+            treasury = self.treasury_address
+            self.db.rows(sql.REFUNDED, id=number, treasury=treasury, now=self.clock.now())
         return outcome.fate.dead
 
     def _sign_and_send(self, owed: Any) -> None:
-        reserved = self.db.rows(sql.RESERVED, treasury=self.treasury_address)[0].lamports
         config, balance, _ = self.treasury_state()
-        left = balance - reserved - owed.amount_lamports
-        if config is None or left < config.min_treasury_balance:
-            return  # stays due until the treasury is filled up
+        if config is None:
+            return
         payer, to = self.treasury.pubkey(), Pubkey.from_string(owed.wallet)
-        pay = transfer(
-            TransferParams(from_pubkey=payer, to_pubkey=to, lamports=owed.amount_lamports)
-        )
+        pay = TransferParams(from_pubkey=payer, to_pubkey=to, lamports=owed.amount_lamports)
         blockhash, last_height = self.ledger.latest_blockhash()
-        message = Message.new_with_blockhash([pay], payer, blockhash)
+        # Units enough and of its own: two refunds alike would be one transaction, and paid once.
+        units = set_compute_unit_limit(10_000 + owed.id % 100_000)
+        message = Message.new_with_blockhash([units, transfer(pay)], payer, blockhash)
         transaction = VersionedTransaction(message, [self.treasury])
         if self.db.rows(
             sql.SIGN_REFUND, id=owed.id, signature=str(transaction.signatures[0]),
             signed_tx=bytes(transaction), last_height=last_height,
-            old_signature=owed.tx_signature,
-        ):  # fmt: skip  # else another process has just signed; its bytes count
+            old_signature=owed.tx_signature, treasury=self.treasury_address,
+            paid_before=owed.paid_before, spendable=balance - config.min_treasury_balance,
+        ):  # fmt: skip  # else the treasury has too little, or another process has just signed
             self._send(owed.id, bytes(transaction), last_height)

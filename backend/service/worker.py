@@ -17,6 +17,7 @@ from solders.pubkey import Pubkey
 
 from backend.adapters import buyback_sql as sql
 from backend.domain.errors import Refusal
+from backend.service.base import is_label
 from backend.service.buyback import BuybackService
 from backend.service.fairness import Fairness
 from backend.service.refunds import Refunds
@@ -63,22 +64,22 @@ class Worker:
             stop.wait(_ROUND_SECONDS)
 
     def sweep(self) -> int:
-        """Look at a page of NFTs that count as unsold, and at half-entered records.
+        """Look at a page of NFTs that count as unsold or whose sale is entered by half.
 
-        Finds what no live quote leads to: a payment that landed late, a row that was lost.
+        Finds what no live quote leads to: a payment that landed late, a row that was lost. A page
+        with too many suspects ends after as many as are looked at, so that the next begins there.
         """
-        db = self.buybacks.db
-        page = db.rows(sql.UNSOLD, after=self._swept, most=_SWEEP_MAX)
-        self._swept = page[-1].id if len(page) == _SWEEP_MAX else 0
-        suspects = [row.nft_mint for row in db.rows(sql.HALVES, most=_REPAIRS_MAX)]
-        if page:
-            mints = [row.nft_mint for row in page]
-            addresses = [token_metadata.metadata_address(Pubkey.from_string(one)) for one in mints]
-            accounts = self.buybacks.ledger.accounts(addresses)
-            suspects += [mint for mint, one in zip(mints, accounts, strict=True) if one is None]
-        return sum(
-            self.buybacks.repair(Pubkey.from_string(mint)) for mint in suspects[:_REPAIRS_MAX]
-        )
+        page = self.buybacks.db.rows(sql.UNSOLD, after=self._swept, most=_SWEEP_MAX)
+        mints = [Pubkey.from_string(row.nft_mint) for row in page]
+        addresses = [token_metadata.metadata_address(mint) for mint in mints]
+        accounts = self.buybacks.ledger.accounts(addresses) if page else []
+        suspects = [
+            (row.id, mint) for row, mint, account in zip(page, mints, accounts, strict=True)
+            if row.half or not is_label(account)
+        ]  # fmt: skip
+        last = page[-1].id if len(page) == _SWEEP_MAX else 0
+        self._swept = suspects[_REPAIRS_MAX - 1][0] if len(suspects) > _REPAIRS_MAX else last
+        return sum(self.buybacks.repair(mint) for _, mint in suspects[:_REPAIRS_MAX])
 
     def _settle_quotes(self) -> int:
         now = self.buybacks.clock.now()

@@ -253,6 +253,29 @@ def test_the_second_schema_keeps_what_was_paid_before(url: str) -> None:
     engine.dispose()
 
 
+def test_the_third_schema_holds_back_refunds_on_their_way(url: str) -> None:
+    """Signed before it, they were held back by nobody; what is only approved still is not."""
+    migrate(url, "0002")
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(
+            "insert into treasury_books values ('t', 100, 7);"
+            "insert into obligations (kind, nft_mint, amount_lamports, state, created_at) values"
+            " ('reveal', 'm1', 20, 'paying', now()), ('reveal', 'm2', 40, 'approved', now())"
+        ))  # fmt: skip
+
+    def reserved() -> int:
+        with engine.connect() as connection:
+            read = text("select reserved_lamports from treasury_books")
+            return int(connection.execute(read).scalar_one())
+
+    migrate(url)
+    assert reserved() == 5120
+    downgrade(url, "0002")
+    assert reserved() == 100
+    engine.dispose()
+
+
 def test_operators_routes_are_apart_and_want_the_token(testbed: Testbed) -> None:
     with pytest.raises(ValueError, match="ADMIN_TOKEN"):
         create_admin_app(settings_of(testbed))

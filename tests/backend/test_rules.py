@@ -40,7 +40,6 @@ from backend.domain.states import (
     Shown,
     State,
     Step,
-    headroom_lamports,
     next_step,
     wait_seconds,
 )
@@ -177,7 +176,7 @@ class TreasuryBook(RuleBasedStateMachine):
     def somebody_issues_on_that_reading(self, amount: int) -> None:
         balance, paid_before = self.read
         reserved = sum(self.live.elements())
-        room = headroom_lamports(balance, self.MIN, reserved, self.paid - paid_before)
+        room = balance - self.MIN - reserved - (self.paid - paid_before)
         if amount <= room:
             self.live[amount] += 1
 
