@@ -25,14 +25,16 @@ ENTER = text(f"""
     with r as (
       insert into reveals (nft_mint, state, box_id, skin_template_id, metadata_uri, tx_signature,
         signed_tx, last_valid_block_height, created_at, next_try_at, choices, client_seed, nonce,
-        server_seed_id) values (:mint, 'submitted', :box_id, :template_id, :uri, :signature,
-        :signed_tx, :last_height, :now, :next_try_at, :choices, :client_seed, :nonce, :seed_id)
+        server_seed_id, odds) values (:mint, 'submitted', :box_id, :template_id, :uri, :signature,
+        :signed_tx, :last_height, :now, :next_try_at, :choices, :client_seed, :nonce, :seed_id,
+        cast(:odds as json))
       on conflict (nft_mint) do update set state = 'submitted', box_id = excluded.box_id,
         skin_template_id = excluded.skin_template_id, metadata_uri = excluded.metadata_uri,
         tx_signature = excluded.tx_signature, signed_tx = excluded.signed_tx,
         last_valid_block_height = excluded.last_valid_block_height, tries = 0, error_code = null,
         next_try_at = excluded.next_try_at, choices = excluded.choices, nonce = excluded.nonce,
-        client_seed = excluded.client_seed, server_seed_id = excluded.server_seed_id
+        client_seed = excluded.client_seed, server_seed_id = excluded.server_seed_id,
+        odds = excluded.odds
       where reveals.state = 'pending' returning *)
     select {_ROW} from r join skin_templates t on t.id = r.skin_template_id""")
 FINISH = text("""
@@ -73,17 +75,14 @@ CLAIM = text("""
 
 # -- provably fair rolls, see domain/fairness.py ---------------------------------------------------
 
-DISCLOSE = text(
-    "update server_seeds set disclosed_at = :now where disclosed_at is null returning seed"
-)
-COMMIT = text(
-    "insert into server_seeds (commitment, seed, created_at) values (:commitment, :seed, :now)"
-)
-COMMITMENT = text(
-    "select commitment from server_seeds where disclosed_at is null order by id desc limit 1"
-)
+DISCLOSE = text("""
+    update server_seeds set disclosed_at = :now where disclosed_at is null returning seed""")
+COMMIT = text("""
+    insert into server_seeds (commitment, seed, created_at) values (:commitment, :seed, :now)""")
+COMMITMENT = text("""
+    select commitment from server_seeds where disclosed_at is null order by id desc limit 1""")
 PROOF = text("""
-    select s.commitment, r.client_seed, r.nonce, r.choices, r.box_id, t.rarity as tier,
+    select s.commitment, r.client_seed, r.nonce, r.choices, r.odds, r.box_id, t.rarity as tier,
       t.id as template_id,
       case when s.disclosed_at is not null then encode(s.seed, 'hex') end as server_seed
     from reveals r join server_seeds s on s.id = r.server_seed_id

@@ -18,7 +18,7 @@ from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
 from backend.domain.payout import to_sol
-from backend.service.buyback import Issued, Quote
+from backend.service.buyback import Quote
 
 _TRANSACTION_CHARS_MAX = 4000
 _BASE58 = "[1-9A-HJ-NP-Za-km-z]"
@@ -184,6 +184,7 @@ class ProofAnswer(_CamelCase):
     client_seed: str | None
     nonce: int
     choices: str
+    odds: dict[str, str] | None
     box_id: str
     tier: str
     template_id: int
@@ -214,16 +215,7 @@ class ErrorAnswer(BaseModel):
     error: ErrorDetail
 
 
-def quote_answer(quote: Quote) -> QuoteAnswer:
-    return QuoteAnswer(**_quote_fields(quote))
-
-
-def issued_answer(issued: Issued) -> IssuedAnswer:
-    encoded = base64.b64encode(bytes(issued.transaction)).decode()
-    return IssuedAnswer(transaction=encoded, **_quote_fields(issued.quote))
-
-
-def _quote_fields(quote: Quote) -> dict[str, Any]:
+def quote_fields(quote: Quote) -> dict[str, Any]:
     return {
         "nft_mint": quote.nft_mint,
         "skin_price": to_sol(quote.skin_lamports),

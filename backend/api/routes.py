@@ -5,6 +5,8 @@ Answers are written straight from their models; FastAPI would validate them a se
 
 from __future__ import annotations
 
+import base64
+
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from solders.pubkey import Pubkey
@@ -91,7 +93,7 @@ def make_routes(services: Services, access: SignIn, required: bool) -> APIRouter
     def calculate(request: Request, mint: MintPath) -> Response:
         """What would be paid for a revealed NFT now."""
         caller_of(request, access, required)
-        return answer(give.quote_answer(buybacks.calculate(mint)))
+        return answer(give.QuoteAnswer(**give.quote_fields(buybacks.calculate(mint))))
 
     @router.post(
         "/buyback/request", response_model=give.IssuedAnswer, **wallet_only,
@@ -100,7 +102,9 @@ def make_routes(services: Services, access: SignIn, required: bool) -> APIRouter
     def request(request: Request, body: give.RequestBody) -> Response:
         """A buyback transaction for the wallet to sign; the treasury has, if it signs first."""
         caller_of(request, access, required, body.wallet_address)
-        return answer(give.issued_answer(buybacks.request(body.nft_mint, body.wallet_address)))
+        issued = buybacks.request(body.nft_mint, body.wallet_address)
+        encoded = base64.b64encode(bytes(issued.transaction)).decode()
+        return answer(give.IssuedAnswer(transaction=encoded, **give.quote_fields(issued.quote)))
 
     @router.post(
         "/buyback/confirm", response_model=give.PaidAnswer, **wallet_only,

@@ -90,7 +90,7 @@ MetadataNotFound = _refusal(
 NotAMysteryBox = _refusal(
     409, "NOT_A_MYSTERY_BOX", "The NFT does not carry the placeholder metadata")
 NoTemplate = _refusal(
-    503, "NO_TEMPLATE", "No skin template is available for the rolled rarity")
+    503, "NO_TEMPLATE", "A rarity of this box has no skin template left; nothing was rolled")
 LabelTooLong = _refusal(
     503, "LABEL_TOO_LONG",
     "The rolled skin's name has more than 32 bytes or its URI more than 200")

@@ -8,7 +8,9 @@ still is what the mover saw, so processes may race and one of them wins.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,7 +27,7 @@ from backend.domain.boxes import Box
 from backend.domain.fairness import FairRandomness, choices_text
 from backend.domain.rarity import Randomness, pick
 from backend.domain.states import Fate, Shown, State, Step, next_step, wait_seconds
-from backend.service.base import Service, holds
+from backend.service.base import Service, holds, is_label
 from programs.addresses import associated_token_address
 from programs.token_metadata import client as token_metadata
 
@@ -47,17 +49,6 @@ class Revealed:
     skin_rarity: str
     metadata_uri: str
     tx_signature: str
-
-
-@dataclass(frozen=True)
-class _Roll:
-    """What a roll starts from."""
-
-    box: Box
-    metadata: token_metadata.Metadata
-    client_seed: str | None
-    blockhash: Hash
-    last_height: int
 
 
 class _AlreadyDrawn(Exception):
@@ -143,61 +134,51 @@ class RevealService(Service):
             raise
         except no.NotAMysteryBox:  # revealed in the meantime, or never one of ours
             return self._drawn_by_another(str(mint), no.NotAMysteryBox)
-        roll = _Roll(box, metadata, client_seed, *self.ledger.latest_blockhash())
+        # Without a seed of the player's, the NFT's address: the server does not choose it either.
+        seed, fresh = client_seed or str(mint), self.ledger.latest_blockhash()
         # Read before: whoever holds the nonce must not wait for a second connection.
         by_tier = self._by_tier()
+        if any(tier not in by_tier for tier, _ in box.odds.tiers):
+            raise no.NoTemplate  # before a roll, or who does not like it asks for another
+        limited = any(one.limited for some in by_tier.values() for one in some)
+        several = limited or self.settings.provably_fair
         try:
-            if self.settings.provably_fair:
-                with self.db.transaction() as entries:
-                    return self._roll_fairly(roll, entries, by_tier)
-            return self._roll(roll, by_tier)
+            with self.db.transaction() if several else nullcontext(self.db) as entries:
+                return self._roll(box, metadata, seed, fresh, entries, by_tier)
+        except no.NoTemplate:  # just sold out: look anew before the next roll
+            self._kept = None
+            raise
         except _AlreadyDrawn:
             return self._drawn_by_another(str(mint), no.RevealInProgress)
 
-    def _roll(self, roll: _Roll, by_tier: dict[str, list[Any]]) -> Any:
-        choices = list(by_tier.get(roll.box.odds.roll(self.randomness), ()))
-        if not any(one.limited for one in choices):
-            return self._entered(roll, _pick(choices, self.randomness), self.db)
-        with self.db.transaction() as entries:
-            while True:
-                template = _pick(choices, self.randomness)
-                if _taken(template, entries):
-                    return self._entered(roll, template, entries)
-                choices.remove(template)
-
-    def _roll_fairly(self, roll: _Roll, entries: Database, by_tier: dict[str, list[Any]]) -> Any:
-        fair = entries.first(sql.NONCE)
-        if fair is None:
+    def _roll(
+        self, box: Box, metadata: token_metadata.Metadata, seed: str, fresh: tuple[Hash, int],
+        entries: Database, by_tier: dict[str, list[Any]],
+    ) -> Any:  # fmt: skip
+        """Roll among what is left, sign and enter the result, ready to be sent."""
+        fair, randomness, choices = None, self.randomness, None
+        if self.settings.provably_fair and (fair := entries.first(sql.NONCE)) is None:
             raise no.RevealInProgress("No server seed is committed to; see docs/backend.md")
-        # Without a seed of the player's, the NFT's address: the server does not choose it either.
-        seed = roll.client_seed or str(roll.metadata.mint)
-        roll = replace(roll, client_seed=seed)
-        choices: list[Any] | None = None
         while True:
-            # From the start each time: the result follows from the seeds and the final choices.
-            randomness = FairRandomness(bytes(fair.seed), seed, fair.nonce)
-            tier = roll.box.odds.roll(randomness)
+            if fair is not None:
+                # From the start each time: the result follows from the seeds and the final choices.
+                randomness = FairRandomness(bytes(fair.seed), seed, fair.nonce)
+            tier = box.odds.roll(randomness)
             choices = list(by_tier.get(tier, ())) if choices is None else choices
             template = _pick(choices, randomness)
             if _taken(template, entries):
-                proof = choices_text([(one.id, one.weight) for one in choices])
-                return self._entered(roll, template, entries, fair, proof)
+                break
             choices.remove(template)
-
-    def _entered(
-        self, roll: _Roll, template: Any, entries: Database, fair: Any = None,
-        choices: str | None = None,
-    ) -> Any:  # fmt: skip
-        """Sign the roll and enter it, ready to be sent."""
         uri = f"{self.settings.metadata_base_uri}/{template.id}"
-        transaction = self._transaction(roll.metadata, template.title, uri, roll.blockhash)
+        transaction = self._transaction(metadata, template.title, uri, fresh[0])
         now = self.clock.now()
         row = entries.first(
-            sql.ENTER, mint=str(roll.metadata.mint), box_id=roll.box.id, template_id=template.id,
+            sql.ENTER, mint=str(metadata.mint), box_id=box.id, template_id=template.id,
             uri=uri, signature=str(transaction.signatures[0]), signed_tx=bytes(transaction),
-            last_height=roll.last_height, now=now, next_try_at=now + _LEASE,
-            client_seed=roll.client_seed, choices=choices, nonce=fair and fair.nonce,
-            seed_id=fair and fair.id,
+            last_height=fresh[1], now=now, next_try_at=now + _LEASE,
+            client_seed=seed, nonce=fair and fair.nonce, seed_id=fair and fair.id,
+            choices=fair and choices_text([(one.id, one.weight) for one in choices]),
+            odds=fair and json.dumps({tier: str(share) for tier, share in box.odds.tiers}),
         )  # fmt: skip
         if row is None:
             raise _AlreadyDrawn
@@ -267,12 +248,14 @@ class RevealService(Service):
         address = token_metadata.metadata_address(Pubkey.from_string(row.nft_mint))
         account = self.ledger.accounts([address])[0]
         box = self.boxes.named(row.box_id)
-        if account is None or account.owner != token_metadata.PROGRAM_ID:
+        if not is_label(account):
             return Shown.GONE, None
         metadata = token_metadata.Metadata.parse(bytes(account.data))
         if metadata.uri == row.metadata_uri:
             return Shown.ROLL, metadata
-        if box is not None and metadata.uri == box.placeholder_uri:
+        if box is None:  # taken off the list: nobody can tell its placeholder from another label
+            raise no.UnknownBox
+        if metadata.uri == box.placeholder_uri:
             return Shown.PLACEHOLDER, metadata
         return Shown.OTHER, metadata
 
@@ -328,7 +311,7 @@ class RevealService(Service):
 
 
 def _parsed(account: Account | None) -> token_metadata.Metadata:
-    if account is None or account.owner != token_metadata.PROGRAM_ID:
+    if not is_label(account):
         raise no.MetadataNotFound
     try:
         return token_metadata.Metadata.parse(bytes(account.data))

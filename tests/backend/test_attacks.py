@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -12,12 +13,15 @@ from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
 
 from backend.adapters.ledger import Ledger
+from backend.domain.boxes import read_odds
 from backend.domain.errors import (
     LedgerUnavailable,
+    NoTemplate,
     NotTheHolder,
     OutcomeUnknown,
     Refusal,
 )
+from backend.domain.fairness import Proof, read_choices, repeat_roll
 from backend.service import worker
 from harness.ledger.embedded import EmbeddedLedger
 from harness.ledger.embedded.transport import InProcessProvider
@@ -28,6 +32,7 @@ from programs.token_metadata import client as token_metadata
 from tests.backend.test_buyback import ask_and_sign, books_are_closed, broadcast, reveal
 from tests.backend.test_reveal import (
     broken,
+    drawn_but_not_sent,
     rows,
     services_of,
     token_metadata_burn,
@@ -178,6 +183,30 @@ def test_a_changed_rate_does_not_change_what_an_issued_quote_says(testbed: Testb
     assert again == first
 
 
+def test_a_box_that_is_taken_off_the_list_is_not_given_up(testbed: Testbed) -> None:
+    nft, services = testbed.player().mint(), services_of(testbed)
+    drawn_but_not_sent(testbed, services, nft)
+    renamed = services_of(testbed, box_id="another")
+    testbed.clock.sleep(400 * 0.4)
+    renamed.worker.tick()
+    assert rows(testbed, "select state from reveals") == [("submitted",)]
+    services.reveals.reveal(nft.mint, testbed.box_id)
+
+
+@pytest.mark.parametrize("fair", [False, True])
+def test_a_sold_out_tier_gives_nobody_another_roll(testbed: Testbed, fair: bool) -> None:
+    """Of two tiers the common one is sold out: who asks often enough must not get the rare one."""
+    rows(testbed, "update skin_templates set weight = 0 where rarity = 'Common'")
+    machine = str(testbed.deployment.candy_machine)
+    odds = {"Common": "0.9", "Legendary": "0.1"}
+    boxes = json.dumps([{"id": testbed.box_id, "candy_machine": machine, "odds": odds}])
+    services, nft = services_of(testbed, boxes=boxes, provably_fair=fair), testbed.player().mint()
+    services.fairness.ensure()
+    for number in range(50):
+        with pytest.raises(NoTemplate):
+            services.reveals.reveal(nft.mint, testbed.box_id, client_seed=f"{number}")
+
+
 @pytest.mark.unjudged  # a refund leaves the treasury without a sale
 def test_a_node_that_is_behind_proves_no_death(testbed: Testbed) -> None:
     """A refund landed; of two nodes behind one address one knows the height, the other, asked for
@@ -221,3 +250,25 @@ def test_garbage_of_the_rpc_is_no_answer(testbed: Testbed) -> None:
                 ask()
     services.buybacks.confirm(nft.mint, player.pubkey, signed)
     books_are_closed(testbed, records=1)
+
+
+def test_a_proof_has_the_odds_that_were_rolled_with(testbed: Testbed) -> None:
+    """The box has others by the time that the seed is disclosed."""
+    machine, player = str(testbed.deployment.candy_machine), testbed.player()
+    box = {"id": testbed.box_id, "candy_machine": machine}
+    odds = {"Legendary": "0.5", "Common": "0.5"}  # in an order of their own
+    before = services_of(testbed, boxes=json.dumps([{**box, "odds": odds}]), provably_fair=True)
+    before.fairness.ensure()
+    mints = [player.mint().mint for _ in range(4)]
+    for mint in mints:
+        before.reveals.reveal(mint, testbed.box_id)
+    after = services_of(testbed, boxes=json.dumps([box]), provably_fair=True)
+    before.fairness.rotate()
+    for mint in mints:
+        shown = after.fairness.proof(str(mint))
+        proof = Proof(
+            shown["commitment"], shown["client_seed"], shown["nonce"], read_odds(shown["odds"]),
+            read_choices(shown["choices"]),
+        )  # fmt: skip
+        rolled = repeat_roll(proof, bytes.fromhex(shown["server_seed"]))
+        assert rolled == (shown["tier"], shown["template_id"])

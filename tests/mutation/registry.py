@@ -402,7 +402,7 @@ MUTATIONS = (
     ),
     Mutation(
         "every answer names another amount",
-        wrap("backend.api.answers:_quote_fields", _another_amount),
+        wrap("backend.api.answers:quote_fields", _another_amount),
         ("test_a_client_that_states_its_own_amount",),
     ),
     Mutation(
