@@ -100,12 +100,14 @@ def _listen(app: Any, settings: Settings, port: int, workers: int = 1, **more: A
     """Serve until told to stop. Raises OSError if the port is taken; uvicorn would only log it."""
     import uvicorn
 
+    from backend.api.gate import Protocol
+
     with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((settings.host, port))
     uvicorn.run(
         app, host=settings.host, port=port, workers=workers, log_config=None, access_log=False,
-        proxy_headers=False,  # the gate believes TRUSTED_PROXIES only
+        proxy_headers=False, http=Protocol,  # the gate believes TRUSTED_PROXIES only
         timeout_keep_alive=75,  # longer than clients (httpx: 5 s): none meets a closing connection
         server_header=False, timeout_graceful_shutdown=settings.shutdown_seconds, **more,
     )  # fmt: skip

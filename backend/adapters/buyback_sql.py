@@ -8,7 +8,6 @@ from sqlalchemy import text
 _QUOTE = """q.id, q.nft_mint, q.user_wallet, q.state, q.amount_lamports, q.price_usd, q.sol_usd,
     q.message_sha256, q.issued_tx, q.treasury_signed, q.last_valid_block_height, q.expires_at,
     q.tx_signature, q.signed_tx"""
-
 #: Of a refund: the treasury pays the network's fee of one signature, too.
 _COST = "amount_lamports + 5000"
 
@@ -103,8 +102,7 @@ DECIDE = text("""
     where id = :id and state = 'open'
       and (:state = 'waived' or coalesce(cast(:wallet as text), wallet) is not null)
     returning id""")
-# Only whoever still sees what it read may store other bytes. Those that are signed first hold the
-# cost back until the refund has landed.
+# Only whoever still sees what it read may store other bytes. The first hold the cost back.
 SIGN_REFUND = text(f"""
     with due as (select id, case state when 'approved' then {_COST} else 0 end as cost
       from obligations where id = :id and state in ('approved', 'paying')
@@ -113,7 +111,7 @@ SIGN_REFUND = text(f"""
       where treasury = :treasury
       and reserved_lamports + paid_lamports - :paid_before + cost <= :spendable returning due.id)
     update obligations o set state = 'paying', tx_signature = :signature, signed_tx = :signed_tx,
-      last_valid_block_height = :last_height from held where o.id = held.id returning o.id""")
+      last_valid_block_height = :last_height from held where o.id = held.id returning o.*""")
 REFUNDED = text(f"""
     with done as (update obligations set state = 'paid', settled_at = :now
       where id = :id and state = 'paying' returning {_COST} as cost)

@@ -80,10 +80,8 @@ class Ledger:
 
     def mints_held_by(self, owner: Pubkey) -> list[Pubkey]:
         """The mints of which a wallet holds exactly one token."""
-        found = self._ask(
-            self.client.get_token_accounts_by_owner, owner, TokenAccountOpts(program_id=TOKEN),
-            Confirmed,
-        ).value  # fmt: skip
+        tokens = TokenAccountOpts(program_id=TOKEN)
+        found = self._ask(self.client.get_token_accounts_by_owner, owner, tokens, Confirmed).value
         datas = [bytes(one.account.data) for one in found]
         return [Pubkey(data[:32]) for data in datas if int.from_bytes(data[64:72], "little") == 1]
 
@@ -112,19 +110,15 @@ class Ledger:
         """What the ledger can prove about a transaction now: never REFUSED."""
         try:
             outcome = self._status(signature)
-            if outcome is None and (final := self._final()).block_height > last_valid_block_height:
+            if outcome is None and (final := self.final()).block_height > last_valid_block_height:
                 # Asked once more after the height: it may have landed between the two questions.
                 outcome = self._status(signature, final.absolute_slot) or Outcome(Fate.EXPIRED)
         except LedgerUnavailable:
             outcome = None
         return outcome or Outcome(Fate.UNKNOWN)
 
-    def final_height(self) -> int:
-        """The height that no fork can take back."""
-        return int(self._final().block_height)
-
-    def _final(self) -> Any:
-        """Height and slot of one moment: a node that has not got to that slot knows less."""
+    def final(self) -> Any:
+        """The height that no fork can take back, and its slot."""
         return self._ask(self.client.get_epoch_info, Finalized).value
 
     def buyback_of(self, mint: Pubkey, treasury: Pubkey, program: Pubkey) -> Payment | None:
@@ -154,9 +148,8 @@ class Ledger:
 
     def _status(self, signature: Signature, slot: int = 0) -> Outcome | None:
         """What is known at `slot` or later. Raises LedgerUnavailable for a node that is behind."""
-        answer = self._ask(
-            self.client.get_signature_statuses, [signature], search_transaction_history=True
-        )
+        ask = self.client.get_signature_statuses
+        answer = self._ask(ask, [signature], search_transaction_history=True)
         if answer.context.slot < slot:
             raise LedgerUnavailable
         status = answer.value[0]

@@ -68,10 +68,12 @@ PEND = text(f"""
     on conflict (nft_mint) do nothing""")
 DROP = text("delete from reveals where id = :id and state = 'pending'")
 # The lease keeps other workers away; should this one die, the row is due again after it.
-CLAIM = text("""
-    update reveals set next_try_at = :lease_until where id in (select id from reveals
+CLAIM = text(f"""
+    with r as (update reveals set next_try_at = :lease_until where id in (select id from reveals
       where next_try_at <= :now order by next_try_at, id limit :most for update skip locked)
-    returning nft_mint""")
+      returning *)
+    select {_ROW} from r left join skin_templates t on t.id = r.skin_template_id order by r.id""")
+
 
 # -- provably fair rolls, see domain/fairness.py ---------------------------------------------------
 

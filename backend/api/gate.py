@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from backend.access.tokens import AccessTokens
 from backend.api.limits import Proxies, RateLimits
@@ -26,7 +27,28 @@ from backend.api.metrics import Metrics
 from backend.domain import errors as no
 from backend.settings import Settings
 
+_HEAD_BYTES_MAX = 65_536
 _GIVEN_ID = re.compile(r"[A-Za-z0-9-]{1,16}")  # too short to hold an address
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's, but for heads of any length, which that would keep in memory."""
+
+    _head = 0
+
+    def data_received(self, data: bytes) -> None:
+        self._head += len(data)
+        super().data_received(data)
+        if self._head > _HEAD_BYTES_MAX:
+            self.send_400_response("The request's head is too long")
+
+    def on_headers_complete(self) -> None:
+        self._head = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._head = 0
+        super().on_body(body)
 
 
 @dataclass

@@ -7,7 +7,7 @@ which box an NFT is; what a client calls it is only compared.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -34,17 +34,13 @@ class Box:
 class Boxes:
     """All boxes of a backend, by name and by the signature of their machine."""
 
-    def __init__(self, boxes: Iterable[Box]) -> None:
-        self._boxes = tuple(boxes)
-        self._by_id = {box.id: box for box in self._boxes}
+    def __init__(self, boxes: Sequence[Box]) -> None:
+        self._by_id = {box.id: box for box in boxes}
         self._by_signature = {
-            candy_machine.authority_address(box.candy_machine): box for box in self._boxes
+            candy_machine.authority_address(box.candy_machine): box for box in boxes
         }
-        if not self._boxes or len(self._by_id) != len(self._by_signature):
+        if not boxes or len(self._by_id) != len(self._by_signature):
             raise ValueError("every box needs an id and a candy machine of its own")
-
-    def __iter__(self) -> Iterator[Box]:
-        return iter(self._boxes)
 
     def named(self, box_id: str) -> Box | None:
         return self._by_id.get(box_id)
@@ -62,7 +58,7 @@ def read_boxes(text: str, placeholder_uri: str) -> Boxes:
     Optional: "odds" (the guide's), "placeholder_uri", "price_lamports". Raises ValueError.
     """
     try:
-        return Boxes(
+        return Boxes([
             Box(
                 id=str(one["id"]),
                 candy_machine=Pubkey.from_string(one["candy_machine"]),
@@ -71,7 +67,7 @@ def read_boxes(text: str, placeholder_uri: str) -> Boxes:
                 price_lamports=int(one.get("price_lamports", GUIDE_PRICE_LAMPORTS)),
             )
             for one in json.loads(text)
-        )
+        ])  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as error:
         raise ValueError(f"not a list of boxes: {type(error).__name__} {error}") from None
 

@@ -61,8 +61,7 @@ class Service:
 
 
 def is_label(one: Account | None) -> TypeGuard[Account]:
-    """Whether an NFT's metadata are there. Once it is burnt, Token Metadata may keep one byte of
-    them, and anybody can send lamports to their address."""
+    """Whether an NFT's metadata are there: once burnt, a byte may be, or lamports of anybody's."""
     return one is not None and one.owner == token_metadata.PROGRAM_ID and len(one.data) > 1
 
 

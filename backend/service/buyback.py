@@ -143,7 +143,7 @@ class BuybackService(Service):
         expired = self.clock.now() >= live.expires_at
         if not live.treasury_signed and (expired or live.user_wallet != str(wallet)):
             return self._close(live.id, unsigned_only=True)  # nobody else can cash it
-        return expired and self.settle(live) == QuoteState.DEAD
+        return expired and self.settle(live).state == QuoteState.DEAD
 
     def _check_payable(self, mint: Pubkey, wallet: Pubkey) -> int:
         """What the program would refuse, said before anybody signs; lamports to spend."""
@@ -220,11 +220,10 @@ class BuybackService(Service):
             return self._record(quote)
         # The user may have sent the message under another signature of theirs.
         try:
-            state = self.settle(quote, outcome)
+            stored = self.settle(quote, outcome)
         except no.LedgerUnavailable:
             raise no.OutcomeUnknown from None
-        if state == QuoteState.PAID:
-            stored = self._by_id(quote.id)
+        if stored.state == QuoteState.PAID:
             return Paid(stored.tx_signature, stored.amount_lamports)
         if outcome.program_error in no.PROGRAM_REFUSALS:
             raise no.PROGRAM_REFUSALS[outcome.program_error]
@@ -234,25 +233,24 @@ class BuybackService(Service):
 
     # -- what became of it ----------------------------------------------------------------------
 
-    def settle(self, quote: Any, outcome: Outcome | None = None) -> str:
-        """Ask the ledger about a live quote and write down what it proves; its state."""
+    def settle(self, quote: Any, outcome: Outcome | None = None) -> Any:
+        """Ask the ledger about a live quote and write down what it proves; its row."""
         mint = Pubkey.from_string(quote.nft_mint)
         if quote.tx_signature is not None and outcome is None:
             signature = Signature.from_string(quote.tx_signature)
             outcome = self.ledger.fate(signature, quote.last_valid_block_height)
             if outcome.fate is Fate.LANDED:
                 self._record(quote)
-                return QuoteState.PAID
+                return self._by_id(quote.id)
         # Height first: what lands after this question can not be of this quote.
-        expired = self.ledger.final_height() > quote.last_valid_block_height
+        expired = self.ledger.final().block_height > quote.last_valid_block_height
         gone = not is_label(self.ledger.accounts([token_metadata.metadata_address(mint)])[0])
         if gone:
             self.repair(mint)
         used_up = outcome is not None and outcome.fate is Fate.FAILED
         if gone or expired or used_up:
             self._close(quote.id)  # unless that was its payment
-        stored = self._by_id(quote.id)
-        return str(quote.state if stored is None else stored.state)
+        return self._by_id(quote.id) or quote
 
     def repair(self, mint: Pubkey) -> bool:
         """Record the payment for an NFT that is gone, if the ledger has one; else False."""

@@ -30,18 +30,16 @@ class Refunds(Service):
         self.warm_up()
         due = self.db.rows(sql.OWED, treasury=self.treasury_address, most=_DUE_MAX)
         for owed in due:
-            if owed.signed_tx is None or self._send(
-                owed.id, owed.signed_tx, owed.last_valid_block_height
-            ):
+            if owed.signed_tx is None or self._send(owed):
                 self._sign_and_send(owed)
         return len(due)
 
-    def _send(self, number: int, signed_tx: bytes, last_height: int) -> bool:
+    def _send(self, owed: Any) -> bool:
         """Send stored bytes and note that they landed; whether they never can any more."""
-        outcome = self.ledger.send(signed_tx, last_height, wait=False)
+        outcome = self.ledger.send(owed.signed_tx, owed.last_valid_block_height, wait=False)
         if outcome.fate is Fate.LANDED:
-            treasury = self.treasury_address
-            self.db.rows(sql.REFUNDED, id=number, treasury=treasury, now=self.clock.now())
+            now, treasury = self.clock.now(), self.treasury_address
+            self.db.rows(sql.REFUNDED, id=owed.id, treasury=treasury, now=now)
         return outcome.fate.dead
 
     def _sign_and_send(self, owed: Any) -> None:
@@ -55,10 +53,11 @@ class Refunds(Service):
         units = set_compute_unit_limit(10_000 + owed.id % 100_000)
         message = Message.new_with_blockhash([units, transfer(pay)], payer, blockhash)
         transaction = VersionedTransaction(message, [self.treasury])
-        if self.db.rows(
+        signed = self.db.first(
             sql.SIGN_REFUND, id=owed.id, signature=str(transaction.signatures[0]),
             signed_tx=bytes(transaction), last_height=last_height,
             old_signature=owed.tx_signature, treasury=self.treasury_address,
             paid_before=owed.paid_before, spendable=balance - config.min_treasury_balance,
-        ):  # fmt: skip  # else the treasury has too little, or another process has just signed
-            self._send(owed.id, bytes(transaction), last_height)
+        )  # fmt: skip
+        if signed is not None:  # else the treasury has too little, or another process was faster
+            self._send(signed)

@@ -91,10 +91,8 @@ class RevealService(Service):
         """Go on with reveals that are due: abandoned, postponed, or without metadata so far."""
         now = self.clock.now()
         due = self.db.rows(sql.CLAIM, now=now, lease_until=now + _LEASE, most=_DUE_MAX)
-        for mint in due:
-            row = self.find(mint.nft_mint)
-            if row is not None:
-                self._retry(row)
+        for row in due:
+            self._retry(row)
         return len(due)
 
     def _retry(self, row: Any) -> None:

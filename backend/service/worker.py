@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -64,29 +65,21 @@ class Worker:
             stop.wait(_ROUND_SECONDS)
 
     def sweep(self) -> int:
-        """Look at a page of NFTs that count as unsold or whose sale is entered by half.
-
-        Finds what no live quote leads to: a payment that landed late, a row that was lost. A page
-        with too many suspects ends after as many as are looked at, so that the next begins there.
-        """
+        """Look at a page of NFTs that count as unsold or whose sale is entered by half, until there
+        are too many suspects: finds what no live quote leads to, as a payment that landed late."""
         page = self.buybacks.db.rows(sql.UNSOLD, after=self._swept, most=_SWEEP_MAX)
-        mints = [Pubkey.from_string(row.nft_mint) for row in page]
-        addresses = [token_metadata.metadata_address(mint) for mint in mints]
-        accounts = self.buybacks.ledger.accounts(addresses) if page else []
-        suspects = [
-            (row.id, mint) for row, mint, account in zip(page, mints, accounts, strict=True)
-            if row.half or not is_label(account)
-        ]  # fmt: skip
+        mints = {row.id: Pubkey.from_string(row.nft_mint) for row in page}
+        addresses = [token_metadata.metadata_address(mint) for mint in mints.values()]
+        found = zip(page, self.buybacks.ledger.accounts(addresses) if page else (), strict=True)
+        suspects = [row.id for row, account in found if row.half or not is_label(account)]
         last = page[-1].id if len(page) == _SWEEP_MAX else 0
-        self._swept = suspects[_REPAIRS_MAX - 1][0] if len(suspects) > _REPAIRS_MAX else last
-        return sum(self.buybacks.repair(mint) for _, mint in suspects[:_REPAIRS_MAX])
+        self._swept = suspects[_REPAIRS_MAX - 1] if len(suspects) > _REPAIRS_MAX else last
+        return sum(self.buybacks.repair(mints[one]) for one in suspects[:_REPAIRS_MAX])
 
     def _settle_quotes(self) -> int:
         now = self.buybacks.clock.now()
         due = self.buybacks.db.rows(sql.CLAIM, now=now, lease_until=now + _LEASE, most=_DUE_MAX)
         for quote in due:
-            try:
+            with suppress(Refusal):  # due again after the lease
                 self.buybacks.settle(quote)
-            except Refusal:
-                continue  # due again after the lease
         return len(due)

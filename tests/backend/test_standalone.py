@@ -6,11 +6,13 @@ import base64
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -210,3 +212,23 @@ def test_sigterm_under_load_loses_and_doubles_nothing(
     assert not any(testbed.exists(nft) for nft in nfts)
     assert '"event": "stopped"' in backend.output
     assert not list(backend.scratch.iterdir()), "counts of the workers are left behind"
+
+
+def test_a_head_without_end_is_not_kept(standalone: tuple[Standalone, Engine]) -> None:
+    """One header of a megabyte, then thousands of small ones; and an ordinary call afterwards."""
+    backend, _ = standalone
+    backend.start()
+    for piece in (b"x" * 1024, b"a: b\r\n" * 171):
+        with socket.create_connection(("127.0.0.1", httpx.URL(backend.root).port), 10) as client:
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nx: ")
+            with suppress(OSError):
+                for _ in range(1024):
+                    client.sendall(piece)
+            with suppress(ConnectionResetError):
+                client.settimeout(2)
+                assert client.recv(100).startswith(b"HTTP/1.1 400")
+    body = {"walletAddress": "1" * 32, "x": "x" * 12_000}
+    with httpx.Client(base_url=backend.url, verify=False) as http:
+        for _ in range(8):  # on one connection; bodies are no heads
+            assert http.post("/auth/challenge", json=body).is_success
+    backend.stop()
