@@ -93,10 +93,11 @@ INVENTORY = text("""
 OBLIGATIONS = text("""
     select id, kind, nft_mint, wallet, amount_lamports, state, tx_signature,
       last_valid_block_height from obligations order by id limit 1000""")
+# In any order, lest some that cannot be paid keep the others waiting.
 OWED = text("""
     select id, wallet, amount_lamports, tx_signature, signed_tx, last_valid_block_height,
       b.paid_lamports as paid_before from obligations, treasury_books b
-    where state in ('approved', 'paying') and treasury = :treasury order by id limit :most""")
+    where state in ('approved', 'paying') and treasury = :treasury order by random() limit :most""")
 DECIDE = text("""
     update obligations set state = :state, wallet = coalesce(cast(:wallet as text), wallet)
     where id = :id and state = 'open'

@@ -12,8 +12,9 @@ FIND = text(f"""
     select {_ROW} from reveals r left join skin_templates t on t.id = r.skin_template_id
     where r.nft_mint = :mint""")
 TEMPLATES = text("""
-    select id, weapon || ' | ' || skin_name as title, rarity, weight, stock is not null as limited
-    from skin_templates where weight > 0 and (stock is null or stock > 0) order by id""")
+    select id, weapon || ' | ' || skin_name as title, cast(:base as text) || '/' || id as uri,
+      rarity, weight, stock is not null as limited from skin_templates
+    where weight > 0 and (stock is null or stock > 0) order by id""")
 TAKE = text("update skin_templates set stock = stock - 1 where id = :id and stock > 0 returning id")
 # Others wait until the transaction ends, so that no nonce is left out.
 NONCE = text("""
@@ -73,7 +74,6 @@ CLAIM = text(f"""
       where next_try_at <= :now order by next_try_at, id limit :most for update skip locked)
       returning *)
     select {_ROW} from r left join skin_templates t on t.id = r.skin_template_id order by r.id""")
-
 
 # -- provably fair rolls, see domain/fairness.py ---------------------------------------------------
 

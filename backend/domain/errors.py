@@ -93,7 +93,7 @@ NoTemplate = _refusal(
     503, "NO_TEMPLATE", "A rarity of this box has no skin template left; nothing was rolled")
 LabelTooLong = _refusal(
     503, "LABEL_TOO_LONG",
-    "The rolled skin's name has more than 32 bytes or its URI more than 200")
+    "A skin's name has more than 32 bytes or its URI more than 200; nothing was rolled")
 RevealInProgress = _refusal(
     409, "REVEAL_IN_PROGRESS", "This NFT is being revealed; try again shortly")
 RevealFailed = _refusal(

@@ -254,14 +254,12 @@ class BuybackService(Service):
 
     def repair(self, mint: Pubkey) -> bool:
         """Record the payment for an NFT that is gone, if the ledger has one; else False."""
-        payment = self.ledger.buyback_of(mint, self.treasury.pubkey(), self.program)
-        if payment is None:
+        paid = self.ledger.buyback_of(mint, self.treasury.pubkey(), self.program)
+        if paid is None:
             return False
-        quote = self.db.first(sql.BY_MESSAGE, digest=payment.message_sha256)
-        self._enter(
-            quote and quote.id, str(mint), str(payment.user), payment.amount_lamports,
-            payment.signature,
-        )  # fmt: skip
+        found = self.db.first(sql.BY_MESSAGE, digest=paid.message_sha256)
+        number, user = found and found.id, str(paid.user)
+        self._enter(number, str(mint), user, paid.amount_lamports, paid.signature)
         return True
 
     def _record(self, quote: Any) -> Paid:

@@ -30,6 +30,7 @@ from backend.domain.states import Fate, Shown, State, Step, next_step, wait_seco
 from backend.service.base import Service, holds, is_label
 from programs.addresses import associated_token_address
 from programs.token_metadata import client as token_metadata
+from programs.token_metadata.client import NAME_BYTES_MAX, URI_BYTES_MAX
 
 _METADATA_TRIES = 5
 _METADATA_WAIT_SECONDS = 2.0
@@ -167,13 +168,12 @@ class RevealService(Service):
             if _taken(template, entries):
                 break
             choices.remove(template)
-        uri = f"{self.settings.metadata_base_uri}/{template.id}"
-        transaction = self._transaction(metadata, template.title, uri, fresh[0])
+        transaction = self._transaction(metadata, template.title, template.uri, fresh[0])
         now = self.clock.now()
         row = entries.first(
             sql.ENTER, mint=str(metadata.mint), box_id=box.id, template_id=template.id,
-            uri=uri, signature=str(transaction.signatures[0]), signed_tx=bytes(transaction),
-            last_height=fresh[1], now=now, next_try_at=now + _LEASE,
+            uri=template.uri, signature=str(transaction.signatures[0]), now=now,
+            signed_tx=bytes(transaction), last_height=fresh[1], next_try_at=now + _LEASE,
             client_seed=seed, nonce=fair and fair.nonce, seed_id=fair and fair.id,
             choices=fair and choices_text([(one.id, one.weight) for one in choices]),
             odds=fair and json.dumps({tier: str(share) for tier, share in box.odds.tiers}),
@@ -183,12 +183,15 @@ class RevealService(Service):
         return row
 
     def _by_tier(self) -> dict[str, list[Any]]:
-        """Templates by tier, kept for a minute and not to be changed; stocks are taken from in the
-        database."""
+        """Templates by tier, kept for a minute and not to be changed; stock is taken from the
+        database. Raises LabelTooLong if one does not fit: after a roll it would be rolled again."""
         now, kept = self.clock.now(), self._kept
         if kept is None or now - kept[0] >= _TEMPLATES_KEPT:
             by_tier: dict[str, list[Any]] = {}
-            for template in self.db.rows(sql.TEMPLATES):
+            for template in self.db.rows(sql.TEMPLATES, base=self.settings.metadata_base_uri):
+                name, uri = len(template.title.encode()), len(template.uri.encode())
+                if name > NAME_BYTES_MAX or uri > URI_BYTES_MAX:
+                    raise no.LabelTooLong
                 by_tier.setdefault(template.rarity, []).append(template)
             self._kept = kept = (now, by_tier)
         return kept[1]
@@ -298,12 +301,9 @@ class RevealService(Service):
         self, metadata: token_metadata.Metadata, name: str, uri: str, blockhash: Hash
     ) -> VersionedTransaction:
         payer = self.authority.pubkey()
-        try:
-            instruction = token_metadata.update(
-                mint=metadata.mint, authority=payer, metadata=metadata, name=name, uri=uri
-            )
-        except ValueError:
-            raise no.LabelTooLong from None
+        instruction = token_metadata.update(
+            mint=metadata.mint, authority=payer, metadata=metadata, name=name, uri=uri
+        )
         message = Message.new_with_blockhash([instruction], payer, blockhash)
         return VersionedTransaction(message, [self.authority])
 

@@ -37,8 +37,10 @@ def judge_reveals(evidence: Evidence) -> Judgement:
             findings.append(f"{who} is recorded as revealed, its metadata was rewritten "
                             f"{rewrites[mint]} times")  # fmt: skip
         data = metadata[token_metadata.metadata_address(mint)]
-        if data is None:
-            continue  # burnt since; the judge of buybacks says whether rightly
+        if data is None or len(data) <= 1:
+            # Burnt since; the judge of buybacks says whether rightly. Anybody can send lamports to
+            # where the metadata were.
+            continue
         shown = token_metadata.Metadata.parse(data).name
         if shown != row.skin_name:
             findings.append(f"{who} shows {shown!r}, the books say {row.skin_name!r}")

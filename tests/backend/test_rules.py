@@ -155,52 +155,6 @@ def test_boxes_that_are_none_are_refused(text: str) -> None:
         read_boxes(text, "uri")
 
 
-# -- reservations ----------------------------------------------------------------------------------
-
-
-class TreasuryBook(RuleBasedStateMachine):
-    """Quotes issued against a balance that was read before anything else happened in between."""
-
-    MIN = 100
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.balance, self.paid, self.live = 1000, 0, Counter[int]()
-        self.read = (self.balance, self.paid)
-
-    @rule()
-    def somebody_reads(self) -> None:
-        self.read = (self.balance, self.paid)
-
-    @rule(amount=st.integers(1, 400))
-    def somebody_issues_on_that_reading(self, amount: int) -> None:
-        balance, paid_before = self.read
-        reserved = sum(self.live.elements())
-        room = balance - self.MIN - reserved - (self.paid - paid_before)
-        if amount <= room:
-            self.live[amount] += 1
-
-    @rule()
-    def one_is_cashed(self) -> None:
-        for amount in list(self.live)[:1]:
-            self.live -= Counter([amount])
-            self.balance -= amount
-            self.paid += amount
-
-    @rule()
-    def one_dies(self) -> None:
-        for amount in list(self.live)[:1]:
-            self.live -= Counter([amount])
-
-    @invariant()
-    def all_could_be_cashed_at_once(self) -> None:
-        assert self.balance - sum(self.live.elements()) >= self.MIN
-
-
-TestTreasuryBook = TreasuryBook.TestCase
-TestTreasuryBook.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
-
-
 # -- fair rolls ------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ import tokenize
 from pathlib import Path
 
 _BACKEND = Path(__file__).parents[2] / "backend"
-LINES_MAX, CODE_LINES_MAX = 4871, 3434
+LINES_MAX, CODE_LINES_MAX = 4870, 3433
 _NO_CODE = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
     tokenize.ENDMARKER,
