@@ -67,13 +67,13 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
 
 def _serve(workers: int | None, settings: Settings) -> int:
     workers, app = workers or settings.workers, "backend.__main__:app_of_environment"
-    with tempfile.TemporaryDirectory(prefix="metrics-") as counts:
-        if workers > 1:
-            # Before the workers start, so that they agree on both.
-            made_up = settings.jwt_secret.get_secret_value() or secrets.token_urlsafe(32)
-            os.environ.setdefault("JWT_SECRET", made_up)
-            os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", counts)
-        return _listen(app, settings, settings.port, workers, factory=True)
+    if workers > 1:
+        # Before the workers start, so that they agree on both.
+        made_up = settings.jwt_secret.get_secret_value() or secrets.token_urlsafe(32)
+        os.environ.setdefault("JWT_SECRET", made_up)
+        counts = tempfile.TemporaryDirectory(prefix="metrics-")  # until this function returns
+        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", counts.name)
+    return _listen(app, settings, settings.port, workers, factory=True)
 
 
 def app_of_environment() -> object:

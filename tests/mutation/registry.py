@@ -220,6 +220,16 @@ def _cut_to_fit(
     return original(self, metadata, short, uri[:200], blockhash)
 
 
+@contextmanager
+def _labels_cut(module: Any) -> Iterator[None]:
+    with (
+        put("backend.service.reveal:NAME_BYTES_MAX", 10**6)(module),
+        put("backend.service.reveal:URI_BYTES_MAX", 10**6)(module),
+        wrap("backend.service.reveal:RevealService._transaction", _cut_to_fit)(module),
+    ):
+        yield
+
+
 def _out_of_nothing(original: Any, self: Any) -> Any:
     from types import SimpleNamespace
 
@@ -357,7 +367,7 @@ MUTATIONS = (
     ),
     Mutation(
         "labels are cut to fit",
-        wrap("backend.service.reveal:RevealService._transaction", _cut_to_fit),
+        _labels_cut,
         ("test_a_name_that_does_not_fit", "test_a_uri_that_does_not_fit"),
     ),
     Mutation(
