@@ -107,7 +107,7 @@ def _listen(app: Any, settings: Settings, port: int, workers: int = 1, **more: A
         sock.bind((settings.host, port))
     uvicorn.run(
         app, host=settings.host, port=port, workers=workers, log_config=None, access_log=False,
-        proxy_headers=False, http=Protocol,  # the gate believes TRUSTED_PROXIES only
+        http=Protocol, proxy_headers=False,  # the gate believes TRUSTED_PROXIES only
         timeout_keep_alive=75,  # longer than clients (httpx: 5 s): none meets a closing connection
         server_header=False, timeout_graceful_shutdown=settings.shutdown_seconds, **more,
     )  # fmt: skip

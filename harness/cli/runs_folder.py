@@ -11,7 +11,7 @@ import typer
 from harness.errors import UsageError
 
 
-def writable(runs: Path) -> Path:
+def _writable(runs: Path) -> Path:
     """The same folder, if results could be put there now. Raises UsageError if not.
 
     Nothing is made yet: a command that is refused for another reason leaves nothing behind.
@@ -24,4 +24,4 @@ def writable(runs: Path) -> Path:
     return runs
 
 
-Runs = Annotated[Path, typer.Option(help="Folder for the results of runs.", callback=writable)]
+Runs = Annotated[Path, typer.Option(help="Folder for the results of runs.", callback=_writable)]

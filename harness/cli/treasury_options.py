@@ -98,16 +98,16 @@ def keep(runs: Path, content: dict[str, Any]) -> None:
     from harness.run.folder import new_run_folder, write_json
 
     folder = new_run_folder(runs, datetime.now(UTC))
-    write_json(folder / "treasury.json", in_json(content))
+    write_json(folder / "treasury.json", _in_json(content))
     Console(highlight=False).print(f"results: {folder / 'treasury.json'}", soft_wrap=True)
 
 
-def in_json(content: Any) -> Any:
+def _in_json(content: Any) -> Any:
     """The same with null for numbers that JSON does not have: an interval without an end."""
     if isinstance(content, dict):
-        return {key: in_json(value) for key, value in content.items()}
+        return {key: _in_json(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
-        return [in_json(value) for value in content]
+        return [_in_json(value) for value in content]
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
